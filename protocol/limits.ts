@@ -1,0 +1,17 @@
+/**
+ * Byte limits that both sides know before they speak. The server's own (larger or smaller) limits
+ * come back with the answer to `join`.
+ */
+
+/**
+ * The largest piece of an update or snapshot in one Socket.IO message. Socket.IO closes a
+ * connection without a reason when a message exceeds `maxHttpBufferSize` (1 MB by default, and
+ * base64 counts over long polling), and a ping waits behind a large message.
+ */
+export const CHUNK_BYTES = 256 * 1024
+
+/** The longest document name, in UTF-8 bytes. It leaves LevelDB keys short and log lines readable. */
+export const MAX_DOCUMENT_NAME_BYTES = 512
+
+/** Clocks and lengths above this are refused: 2^31 edits by one client id is more than a lifetime of typing. */
+export const MAX_CLOCK = 2 ** 31 - 1

@@ -1,0 +1,129 @@
+import type { Epoch } from './cursor.ts'
+import type { ErrorCode, Refusal, Retry } from './error-code.ts'
+
+/**
+ * A document's number on this server, given in the answer to `join`. It stands for the name in all
+ * further messages, holds as long as the connection, and is never given to another document.
+ */
+export type DocumentHandle = number
+
+export interface JoinRequest {
+  readonly document: string
+  /** The Yjs client id of the joining Y.Doc. One socket may join a document once per client id. */
+  readonly clientId: number
+  /**
+   * A secret of this Y.Doc instance (at least 16 characters). Whoever shows it again may take the
+   * client id over from an older socket, so that a reconnect is visible at once.
+   */
+  readonly key: string
+  /** The history that the client holds. Absent: it has never synced this document. */
+  readonly epoch?: Epoch
+  /** Together with `epoch`: the client has every update up to this one. */
+  readonly seq?: number
+  /** The Yjs state vector of what the client holds. Absent or one zero byte: nothing. */
+  readonly stateVector?: Uint8Array
+}
+
+export interface JoinAnswer {
+  readonly ok: true
+  readonly document: DocumentHandle
+  readonly epoch: Epoch
+  /** The answer brings the client up to this sequence number. */
+  readonly seq: number
+  readonly access: 'read' | 'write'
+  /** What the server holds, as a Yjs state vector: upload what it lacks. */
+  readonly stateVector: Uint8Array
+  /** Yjs V1 updates to apply in order, after the snapshot if there is one. */
+  readonly updates: readonly Uint8Array[]
+  /** A snapshot too large for one message: read it with `pull` first, then apply `updates`. */
+  readonly snapshot?: SnapshotReference
+  /** The presence of everybody in the document, as a y-protocols awareness update. */
+  readonly awareness?: Uint8Array
+  readonly limits: Limits
+}
+
+/** An immutable run of bytes on the server: one Yjs V1 update of `bytes` bytes in chunks of `chunkBytes`. */
+export interface SnapshotReference {
+  readonly seq: number
+  readonly bytes: number
+  readonly chunkBytes: number
+}
+
+export interface Limits {
+  readonly updateBytes: number
+  readonly chunkBytes: number
+  readonly presenceBytes: number
+}
+
+export interface UpdateAnswer {
+  readonly ok: true
+  /** Durable at this sequence number. Of an update that changed nothing: the head. */
+  readonly seq: number
+}
+
+/** Refers to bytes that `chunk` messages of this socket have brought. */
+export interface UploadReference {
+  readonly upload: number
+}
+
+export interface ChunkRequest {
+  /** Chosen by the client; one per large update. */
+  readonly upload: number
+  /** Position of these bytes in the update. Chunks come in order, without holes. */
+  readonly offset: number
+  /** Length of the whole update in bytes. */
+  readonly size: number
+}
+
+/** Asks for the log after a sequence number, or for one chunk of a snapshot. */
+export type PullRequest =
+  | { readonly epoch: Epoch; readonly after: number }
+  | { readonly epoch: Epoch; readonly snapshot: number; readonly chunk: number }
+
+export interface PullAnswer {
+  readonly ok: true
+  /** The updates bring the client up to this sequence number; unchanged for a chunk. */
+  readonly seq: number
+  readonly updates: readonly Uint8Array[]
+}
+
+export interface Done {
+  readonly ok: true
+}
+
+/** Why the server ended a client's membership of a document. */
+export interface Closed {
+  readonly code: ErrorCode
+  readonly retry: Retry
+  readonly message: string
+}
+
+export type Answer<Success> = (answer: Success | Refusal) => void
+
+/** Events from client to server. An answer is always given when there is a function to give it to. */
+export interface ClientToServerEvents {
+  join: (request: JoinRequest, answer: Answer<JoinAnswer>) => void
+  update: (
+    document: DocumentHandle,
+    update: Uint8Array | UploadReference,
+    answer: Answer<UpdateAnswer>,
+  ) => void
+  chunk: (
+    document: DocumentHandle,
+    chunk: ChunkRequest,
+    bytes: Uint8Array,
+    answer: Answer<Done>,
+  ) => void
+  awareness: (document: DocumentHandle, update: Uint8Array, answer?: Answer<Done>) => void
+  pull: (document: DocumentHandle, request: PullRequest, answer: Answer<PullAnswer>) => void
+  leave: (document: DocumentHandle, clientId: number, answer?: Answer<Done>) => void
+}
+
+/** Events from server to client. */
+export interface ServerToClientEvents {
+  /** One Yjs V1 update that stands for the log entries `from` to `to`, both included. */
+  update: (document: DocumentHandle, from: number, to: number, update: Uint8Array) => void
+  /** A y-protocols awareness update. Clocks are the server's; a client ignores its own id. */
+  awareness: (document: DocumentHandle, update: Uint8Array) => void
+  closed: (document: DocumentHandle, closed: Closed) => void
+}
