@@ -20,7 +20,6 @@ export const ERROR_CODES = {
   'malformed-update': 'never',
   'malformed-awareness': 'never',
   'invalid-document-name': 'never',
-  'client-id-taken': 'resync',
   'update-too-large': 'never',
   'presence-too-large': 'never',
   'presence-not-yours': 'never',

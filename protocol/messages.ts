@@ -28,8 +28,13 @@ export interface JoinAnswer {
   readonly ok: true
   readonly document: DocumentHandle
   readonly epoch: Epoch
-  /** The answer brings the client up to this sequence number. */
+  /** `snapshot` and `updates` bring the client up to this sequence number. */
   readonly seq: number
+  /**
+   * The end of the log as of this answer. Where `seq` is smaller, the client reads the rest with
+   * `pull`; once it has everything up to `head` it is in sync.
+   */
+  readonly head: number
   readonly access: 'read' | 'write'
   /** What the server holds, as a Yjs state vector: upload what it lacks. */
   readonly stateVector: Uint8Array
@@ -82,8 +87,9 @@ export type PullRequest =
 
 export interface PullAnswer {
   readonly ok: true
-  /** The updates bring the client up to this sequence number; unchanged for a chunk. */
+  /** The updates bring the client from `after` up to this sequence number. A chunk repeats the snapshot's. */
   readonly seq: number
+  /** Updates to apply in order, at most about one chunk of bytes; or the one chunk that was asked for. */
   readonly updates: readonly Uint8Array[]
 }
 

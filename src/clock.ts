@@ -7,6 +7,8 @@ export interface Clock {
   now(): number
   /** Calls `callback` once, `delayMs` from now. A pending timer does not keep the process alive. */
   setTimer(delayMs: number, callback: () => void): CancelTimer
+  /** Calls `callback` once everything that has already arrived in this turn of the event loop was handled. */
+  afterTurn(callback: () => void): void
 }
 
 export const systemClock: Clock = {
@@ -16,4 +18,5 @@ export const systemClock: Clock = {
     timer.unref()
     return () => clearTimeout(timer)
   },
+  afterTurn: (callback) => void setImmediate(callback),
 }

@@ -1,0 +1,123 @@
+import type * as Y from 'yjs'
+import { mergeAsTree } from '../protocol/index.ts'
+import { PendingBuffer, type PendingPiece } from './pending-buffer.ts'
+import type { ProviderError } from './provider-error.ts'
+import { coversMissing, encodeIntegrated } from './upload-plan.ts'
+
+/**
+ * Which local changes the server has not yet confirmed as durable: those that wait, those that are
+ * on their way, and those that it refused. Nothing leaves it but by a durable acknowledgement.
+ */
+export class SaveLedger {
+  readonly #doc: Y.Doc
+  readonly #handleChange: () => void
+  readonly #waiting = new PendingBuffer()
+  readonly #inFlight = new Set<PendingPiece>()
+  /** The document may hold what the server lacks and what is not in the buffer: compare at the next join. */
+  #isUnverified = false
+  #rejection: ProviderError | null = null
+
+  constructor(doc: Y.Doc, handleChange: () => void) {
+    this.#doc = doc
+    this.#handleChange = handleChange
+  }
+
+  /** How many local changes have no durable acknowledgement. Unverified content counts as one. */
+  get unsyncedChanges(): number {
+    let count = this.#waiting.changes + (this.#isUnverified ? 1 : 0)
+    for (const piece of this.#inFlight) count += piece.changes
+    return count
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size
+  }
+
+  /** Why the server takes nothing more from this document, or null. */
+  get rejection(): ProviderError | null {
+    return this.#rejection
+  }
+
+  add(update: Uint8Array, hasEffect: boolean): void {
+    this.#waiting.add({ update, changes: 1, hasEffect })
+    this.#handleChange()
+  }
+
+  markUnverified(): void {
+    if (this.#isUnverified) return
+    this.#isUnverified = true
+    this.#handleChange()
+  }
+
+  /** The oldest waiting changes that fit in a message of this size, at least one; null if there is nothing to send. */
+  take(maxBytes: number): PendingPiece | null {
+    if (this.#rejection !== null) return null
+    const piece = this.#waiting.take(maxBytes)
+    if (piece !== null) this.#inFlight.add(piece)
+    return piece
+  }
+
+  confirm(piece: PendingPiece): void {
+    if (this.#inFlight.delete(piece)) this.#handleChange()
+  }
+
+  putBack(piece: PendingPiece): void {
+    if (this.#inFlight.delete(piece)) this.#waiting.putBack(piece)
+  }
+
+  /** The connection is gone: what was on its way may or may not have arrived, so all of it waits again. */
+  putAllBack(): void {
+    for (const piece of [...this.#inFlight].reverse()) this.putBack(piece)
+  }
+
+  /** The server will never take this. The bytes are kept; nothing more is sent, since later changes build on it. */
+  reject(error: ProviderError): void {
+    if (this.#rejection !== null) return
+    this.#rejection = error
+    this.#handleChange()
+  }
+
+  /** The reason for the refusal may be gone (access was granted): sends again. */
+  resume(): void {
+    if (this.#rejection === null) return
+    this.#rejection = null
+    this.#handleChange()
+  }
+
+  /**
+   * After a join, with the server's state applied: makes the buffer hold exactly what the server
+   * lacks. Usually it already does. Where it does not (content from before the provider, a server
+   * that lost its tail), the difference is taken from the document.
+   */
+  reconcile(serverStateVector: Uint8Array): void {
+    const covers = coversMissing(this.#doc, serverStateVector, this.#waiting.peek())
+    if (covers && !this.#isUnverified) return
+    const update = encodeIntegrated(this.#doc, serverStateVector)
+    const changes = Math.max(1, this.#waiting.changes)
+    const hasEffect = !coversMissing(this.#doc, serverStateVector, null)
+    this.#isUnverified = false
+    this.#waiting.clear()
+    if (update !== null) this.#waiting.add({ update, changes, hasEffect })
+    this.#handleChange()
+  }
+
+  /** For a reader: content that the server may well have is no reason to speak of a refused edit. */
+  reconcileReadOnly(serverStateVector: Uint8Array): void {
+    if (!this.#waiting.isEmpty || !coversMissing(this.#doc, serverStateVector, null)) {
+      this.reconcile(serverStateVector)
+    } else if (this.#isUnverified) {
+      this.#isUnverified = false
+      this.#handleChange()
+    }
+  }
+
+  /** Everything unconfirmed as one Yjs update, or null. Unverified content is included whole. */
+  pendingUpdate(): Uint8Array | null {
+    const waiting = this.#isUnverified ? encodeIntegrated(this.#doc) : null
+    const pending = this.#waiting.peek()
+    const updates = [...this.#inFlight].map((piece) => piece.update)
+    if (pending !== null) updates.push(pending)
+    if (waiting !== null) updates.push(waiting)
+    return updates.length === 0 ? null : mergeAsTree(updates)
+  }
+}

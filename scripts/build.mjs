@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+
+const shared = ['package-lock.json', 'tsconfig.base.json', 'protocol']
+
+/** What can be built, what it is made of, and the file that is written last. */
+const targets = {
+  server: {
+    sources: [...shared, 'src', 'client'],
+    product: 'dist/src/bin.cjs',
+    stamps: ['dist/protocol', 'dist/src', 'dist/client'].map((path) => `${path}/.tsbuildinfo`),
+    command: ['tsc', '-b', 'src', 'client'],
+  },
+  'start page': {
+    sources: [...shared, 'client', 'examples/start'],
+    product: 'dist/start/index.html',
+    stamps: ['dist/start/index.html'],
+    command: ['vite', 'build', 'examples/start', '--logLevel', 'warn'],
+  },
+}
+
+/** Builds what is missing or older than its sources. Ends the process when a build fails. */
+export function buildStale() {
+  if (!existsSync(join(root, 'node_modules/.bin/tsc'))) {
+    console.error('y-rooms: the packages are not installed; run npm ci first')
+    process.exit(1)
+  }
+  for (const [name, target] of Object.entries(targets)) {
+    if (isFresh(target)) continue
+    console.error(`building the ${name} …`)
+    run(target.command)
+  }
+}
+
+/** Runs an installed tool; its failure is this process's. */
+function run([tool, ...args]) {
+  const { status } = spawnSync(join(root, 'node_modules/.bin', tool), args, {
+    cwd: root,
+    // Standard output belongs to the program that is built, for instance to its one listening line.
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  })
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+function isFresh({ sources, product, stamps }) {
+  if (!existsSync(join(root, product))) return false
+  const builtAt = Math.min(...stamps.map(modifiedAt))
+  return builtAt >= Math.max(...sources.map((source) => newestIn(join(root, source))))
+}
+
+/** Of a file or a whole folder, including the folders themselves: a deleted file makes its folder newer. */
+function newestIn(path) {
+  const { mtimeMs } = statSync(path)
+  if (!statSync(path).isDirectory()) return mtimeMs
+  return Math.max(mtimeMs, ...readdirSync(path).map((name) => newestIn(join(path, name))))
+}
+
+/** 0 when there is none: older than everything. */
+function modifiedAt(path) {
+  return statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? 0
+}

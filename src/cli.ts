@@ -1,0 +1,182 @@
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { constants } from 'node:os'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import {
+  HELP,
+  UsageError,
+  parseCommandLine,
+  type Command,
+  type ServeOptions,
+} from './command-line.ts'
+import { standaloneApp } from './http/standalone-app.ts'
+import { createDocumentServer, levelStorage, type DocumentServer } from './index.ts'
+import { lineLogger } from './telemetry/line-logger.ts'
+import type { Logger } from './telemetry/logger.ts'
+
+const EXIT_FAILURE = 1
+const EXIT_USAGE = 2
+
+/** An orderly stop that takes longer than this is stuck; process supervisors kill after 10 s or more. */
+const STOP_TIMEOUT_MS = 9000
+
+const START_PAGE = fileURLToPath(new URL('../start', import.meta.url))
+const PACKAGE = new URL('../../package.json', import.meta.url)
+
+/** The command line program: does what the arguments say and sets the exit code. */
+export async function runCli(args: readonly string[]): Promise<void> {
+  // A log reader that went away must not take the documents with it.
+  process.stdout.on('error', () => undefined)
+  process.stderr.on('error', () => undefined)
+
+  let command: Command
+  try {
+    command = parseCommandLine(args, process.env)
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    fail(EXIT_USAGE, error)
+    return
+  }
+  switch (command.kind) {
+    case 'help':
+      process.stdout.write(HELP)
+      return
+    case 'version':
+      process.stdout.write(`${readVersion()}\n`)
+      return
+    case 'serve':
+      try {
+        await serve(command.options)
+      } catch (error) {
+        fail(EXIT_FAILURE, error)
+        // Not left to the event loop, which a half-started server may keep busy.
+        process.exit()
+      }
+  }
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const logger = lineLogger((line) => process.stderr.write(line), Date.now)
+  const documents = createDocumentServer({
+    storage: levelStorage(options.dataDirectory, { durability: options.durability }),
+    logger,
+    ...(options.allowedOrigins === null ? {} : { allowedOrigins: options.allowedOrigins }),
+  })
+  const stopRequested = whenToldToStop()
+  const http = await start(documents, options, logger)
+  http.on('error', (error) => logger.error('the HTTP server failed', { error }))
+  const url = urlOf(http.address() as AddressInfo, options.host)
+  process.stdout.write(`y-rooms listening on ${url} (data in ${options.dataDirectory})\n`)
+
+  const signal = await stopRequested
+  logger.info('stopping', { signal })
+  await stop(http, documents)
+  // Not left to the event loop: whatever the stop forgot would hold the process back.
+  process.exit()
+}
+
+/** Opens the storage, then the port: whoever connects finds documents. */
+async function start(
+  documents: DocumentServer,
+  options: ServeOptions,
+  logger: Logger,
+): Promise<Server> {
+  try {
+    await documents.ready()
+    const app = standaloneApp({
+      documents: documents.router(),
+      health: documents.healthRouter(),
+      startPage: findStartPage(options, logger),
+      logger,
+    })
+    const http = createServer(app)
+    // After the app: Socket.IO then takes its own requests out before Express sees them.
+    documents.attach(http)
+    await listen(http, options)
+    return http
+  } catch (error) {
+    await documents.close()
+    throw error
+  }
+}
+
+/** Resolves at the first SIGTERM or SIGINT. The second one ends the process on the spot. */
+function whenToldToStop(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let wasTold = false
+    const handleSignal = (signal: NodeJS.Signals): void => {
+      // 128 + number is how shells report a death by signal.
+      if (wasTold) process.exit(128 + constants.signals[signal])
+      wasTold = true
+      resolve(signal)
+    }
+    process.on('SIGTERM', handleSignal)
+    process.on('SIGINT', handleSignal)
+  })
+}
+
+/** Stop accepting, flush and tell the peers, then cut what is left. */
+async function stop(http: Server, documents: DocumentServer): Promise<void> {
+  setTimeout(() => {
+    fail(EXIT_FAILURE, new Error(`could not stop in order within ${STOP_TIMEOUT_MS / 1000} s`))
+    process.exit()
+  }, STOP_TIMEOUT_MS)
+  const isClosed = once(http, 'close')
+  http.close()
+  await documents.close()
+  http.closeAllConnections()
+  await isClosed
+}
+
+async function listen(http: Server, { port, host }: ServeOptions): Promise<void> {
+  try {
+    http.listen(port, host)
+    // Rejects when the server emits `error` first.
+    await once(http, 'listening')
+  } catch (error) {
+    throw new Error(listenFault(error, port, host), { cause: error })
+  }
+}
+
+function listenFault(error: unknown, port: number, host: string): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  switch (code) {
+    case 'EADDRINUSE':
+      return `port ${port} on ${host} is in use by another program; choose another with --port`
+    case 'EACCES':
+      return `no permission to listen on port ${port} of ${host}; choose another with --port`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `host ${host} is not an address of this machine; choose another with --host`
+    default:
+      return `cannot listen on port ${port} of ${host}: ${String(error)}`
+  }
+}
+
+function urlOf({ address, family, port }: AddressInfo, host: string): string {
+  if (host === 'localhost') return `http://localhost:${port}`
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+function findStartPage({ examples }: ServeOptions, logger: Logger): string | null {
+  if (!examples) return null
+  if (existsSync(START_PAGE)) return START_PAGE
+  logger.warn('the start page is not built, / stays empty', { directory: START_PAGE })
+  return null
+}
+
+/** One line on standard error, and the exit code for when the process ends. */
+function fail(exitCode: number, error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`y-rooms: ${message.replace(/\s*[\r\n]+\s*/g, ' ')}\n`)
+  process.exitCode = exitCode
+}
+
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(PACKAGE, 'utf8'))
+  if (typeof manifest === 'object' && manifest !== null && 'version' in manifest)
+    return String(manifest.version)
+  throw new Error('package.json has no version')
+}

@@ -1,0 +1,226 @@
+import {
+  CHUNK_BYTES,
+  type Closed,
+  type DocumentHandle,
+  type Done,
+  type JoinAnswer,
+  type PullAnswer,
+  type UpdateAnswer,
+} from '../../protocol/index.ts'
+import type { Authorize, User } from '../access/access.ts'
+import type { DocumentReader } from '../document/document-reader.ts'
+import type { DocumentRegistry, Lease } from '../document/document-registry.ts'
+import type { UpdateMessage } from '../document/update-message.ts'
+import { DocumentError } from '../errors.ts'
+import type { Outbox } from './outbox.ts'
+import type { Peer } from './peer.ts'
+import {
+  isClientId,
+  readBytes,
+  readChunk,
+  readJoin,
+  readPull,
+  readUploadReference,
+  type Join,
+} from './requests.ts'
+import { Session, joinAnswer } from './session.ts'
+
+/** The way out: one event to this connection. Calls with one `shared` object carry the same arguments. */
+export interface Transport {
+  readonly outbox: Outbox
+  send(event: 'update' | 'awareness' | 'closed', args: readonly unknown[], shared: object): void
+}
+
+export interface ConnectionServices {
+  readonly registry: DocumentRegistry
+  readonly reader: DocumentReader
+  readonly authorize: Authorize
+  readonly maxUpdateBytes: number
+  readonly maxPresenceBytes: number
+  readonly maxDocumentsPerConnection: number
+}
+
+/**
+ * One connection and the documents it is in. Every `handle…` takes what a stranger sent and answers or throws a
+ * `DocumentError`; nothing here knows Socket.IO.
+ */
+export class Connection implements Peer {
+  readonly user: User | null
+  readonly #transport: Transport
+  readonly #services: ConnectionServices
+  readonly #sessions = new Map<DocumentHandle, Session>()
+  #joinsUnderWay = 0
+  #isOpen = true
+
+  constructor(transport: Transport, user: User | null, services: ConnectionServices) {
+    this.#transport = transport
+    this.user = user
+    this.#services = services
+  }
+
+  get outbox(): Outbox {
+    return this.#transport.outbox
+  }
+
+  async handleJoin(request: unknown): Promise<JoinAnswer> {
+    const join = readJoin(request)
+    const { maxDocumentsPerConnection, authorize, registry } = this.#services
+    if (this.#sessions.size + this.#joinsUnderWay >= maxDocumentsPerConnection)
+      throw new DocumentError(
+        'too-many-documents',
+        `a connection may have ${maxDocumentsPerConnection} documents open`,
+      )
+    this.#joinsUnderWay++
+    try {
+      const access = await authorize(this.user, join.name)
+      if (access !== 'read' && access !== 'write')
+        throw new DocumentError('forbidden', `no access to ${JSON.stringify(join.name)}`)
+      const lease = await registry.acquire(join.name)
+      try {
+        return await this.#join(join, lease, access)
+      } catch (error) {
+        lease.release()
+        throw error
+      }
+    } finally {
+      this.#joinsUnderWay--
+    }
+  }
+
+  async handleUpdate(document: unknown, update: unknown): Promise<UpdateAnswer> {
+    const session = this.#session(document)
+    if (session.access !== 'write')
+      throw new DocumentError('read-only', 'this connection may read the document, not change it')
+    const bytes = this.#updateBytes(session, update)
+    const seq = await session.document.accept(bytes, {
+      origin: session,
+      userId: this.user?.id ?? null,
+    })
+    return { ok: true, seq }
+  }
+
+  handleChunk(document: unknown, request: unknown, bytes: unknown): Done {
+    const session = this.#session(document)
+    if (session.access !== 'write')
+      throw new DocumentError('read-only', 'this connection may read the document, not change it')
+    // Not copied: the bytes go into the upload's own buffer at once.
+    if (!(bytes instanceof Uint8Array))
+      throw new DocumentError('malformed-request', 'chunk takes bytes')
+    session.uploads.add(readChunk(request), bytes)
+    return { ok: true }
+  }
+
+  handleAwareness(document: unknown, update: unknown): Done {
+    const session = this.#session(document)
+    const bytes = readBytes(update)
+    if (bytes === null) throw new DocumentError('malformed-awareness', 'awareness takes bytes')
+    session.document.presence.handleUpdate(session, bytes)
+    return { ok: true }
+  }
+
+  async handlePull(document: unknown, request: unknown): Promise<PullAnswer> {
+    const session = this.#session(document)
+    const pull = readPull(request)
+    const { reader } = this.#services
+    if (pull.epoch !== session.document.epoch)
+      throw new DocumentError('document-reset', 'the document has another epoch')
+    if ('snapshot' in pull) {
+      const chunk = await reader.snapshotChunk(session.document, pull.snapshot, pull.chunk)
+      return { ok: true, seq: pull.snapshot, updates: [chunk] }
+    }
+    const page = await reader.page(session.document, pull.after)
+    return { ok: true, seq: page.seq, updates: page.updates }
+  }
+
+  handleLeave(document: unknown, clientId: unknown): Done {
+    if (!isClientId(clientId))
+      throw new DocumentError('malformed-request', 'leave takes a client id')
+    this.#session(document).removeMember(clientId)
+    return { ok: true }
+  }
+
+  handleDisconnect(): void {
+    this.#isOpen = false
+    for (const session of [...this.#sessions.values()]) session.end()
+    this.outbox.close()
+  }
+
+  /** Tells every document of this connection that it is over. */
+  endAll(error: DocumentError): void {
+    for (const session of [...this.#sessions.values()]) session.handleEnd(error)
+  }
+
+  sendUpdate(document: DocumentHandle, message: UpdateMessage): void {
+    this.#transport.send('update', [document, message.from, message.to, message.update], message)
+  }
+
+  sendAwareness(document: DocumentHandle, update: Uint8Array): void {
+    this.#transport.send('awareness', [document, update], update)
+  }
+
+  sendClosed(document: DocumentHandle, error: DocumentError): void {
+    const closed: Closed = { code: error.code, retry: error.retry, message: error.message }
+    this.#transport.send('closed', [document, closed], closed)
+  }
+
+  handleSessionEnd(document: DocumentHandle): void {
+    this.#sessions.delete(document)
+  }
+
+  async #join(join: Join, lease: Lease, access: 'read' | 'write'): Promise<JoinAnswer> {
+    const { reader, maxUpdateBytes, maxPresenceBytes } = this.#services
+    const { document } = lease
+    await document.whenLoaded()
+    if (join.epoch !== null && join.epoch !== document.epoch)
+      throw new DocumentError(
+        'document-reset',
+        `${JSON.stringify(join.name)} has begun a new history; what you hold belongs to another`,
+      )
+    const catchUp = await reader.catchUp(
+      document,
+      join.cursor,
+      join.stateVector,
+      join.encodedStateVector,
+    )
+    if (!this.#isOpen) throw new DocumentError('server-closing', 'the connection is gone')
+    await document.whenLoaded()
+
+    // From here to the answer nothing is awaited: no entry can come between what the answer holds and what
+    // the session will hear. [T3]
+    let session = this.#sessions.get(document.handle)
+    if (session === undefined) {
+      session = new Session(this, lease, reader, access, document.head, maxUpdateBytes)
+      this.#sessions.set(document.handle, session)
+    } else {
+      session.access = access
+      lease.release()
+    }
+    session.addMember(join)
+    return joinAnswer(session, catchUp, {
+      updateBytes: maxUpdateBytes,
+      chunkBytes: CHUNK_BYTES,
+      presenceBytes: maxPresenceBytes,
+    })
+  }
+
+  #session(document: unknown): Session {
+    const session = typeof document === 'number' ? this.#sessions.get(document) : undefined
+    if (session === undefined)
+      throw new DocumentError('not-joined', 'join the document first')
+    return session
+  }
+
+  #updateBytes(session: Session, update: unknown): Uint8Array {
+    const upload = readUploadReference(update)
+    if (upload !== null) return session.uploads.take(upload)
+    if (!(update instanceof Uint8Array))
+      throw new DocumentError('malformed-request', 'update takes bytes or an upload')
+    const { maxUpdateBytes } = this.#services
+    if (update.length > maxUpdateBytes)
+      throw new DocumentError(
+        'update-too-large',
+        `an update may have ${maxUpdateBytes} bytes, this one has ${update.length}`,
+      )
+    return new Uint8Array(update)
+  }
+}

@@ -1,0 +1,15 @@
+import type { DocumentHandle } from '../../protocol/index.ts'
+import type { User } from '../access/access.ts'
+import type { UpdateMessage } from '../document/update-message.ts'
+import type { DocumentError } from '../errors.ts'
+import type { Outbox } from './outbox.ts'
+
+/** The other end of a connection, as its sessions see it. */
+export interface Peer {
+  readonly user: User | null
+  readonly outbox: Outbox
+  sendUpdate(document: DocumentHandle, message: UpdateMessage): void
+  sendAwareness(document: DocumentHandle, update: Uint8Array): void
+  sendClosed(document: DocumentHandle, error: DocumentError): void
+  handleSessionEnd(document: DocumentHandle): void
+}

@@ -1,0 +1,212 @@
+import type { JoinAnswer, Limits } from '../../protocol/index.ts'
+import type { Access, User } from '../access/access.ts'
+import type { DocumentReader } from '../document/document-reader.ts'
+import type { Lease } from '../document/document-registry.ts'
+import type { OpenDocument } from '../document/open-document.ts'
+import type { ClaimOwner } from '../document/client-claims.ts'
+import type { PresenceOwner } from '../document/presence.ts'
+import type { Listener } from '../document/room.ts'
+import type { UpdateMessage } from '../document/update-message.ts'
+import { DocumentError } from '../errors.ts'
+import type { Peer } from './peer.ts'
+import type { Join } from './requests.ts'
+import { Uploads } from './uploads.ts'
+
+/**
+ * - `live`: hears every relay.
+ * - `behind`: its reader is slow; hears nothing, then gets the log after its position in one go.
+ * - `ended`: left, closed, or disconnected.
+ */
+type State = 'live' | 'behind' | 'ended'
+
+/**
+ * One connection in one document. The same document may be open in several Y.Docs behind it (`members`); they
+ * share what is relayed.
+ */
+export class Session implements Listener, PresenceOwner, ClaimOwner {
+  readonly document: OpenDocument
+  access: Exclude<Access, 'none'>
+  readonly uploads: Uploads
+  readonly #peer: Peer
+  readonly #lease: Lease
+  readonly #reader: DocumentReader
+  /** The client ids that joined through this session, and whether their presence is its to announce. */
+  readonly #members = new Map<number, { ownsPresence: boolean }>()
+  #state: State = 'live'
+  /** The connection was sent, or knows, everything up to here. */
+  #position: number
+  #missedPresence = false
+
+  constructor(
+    peer: Peer,
+    lease: Lease,
+    reader: DocumentReader,
+    access: Exclude<Access, 'none'>,
+    position: number,
+    maxUpdateBytes: number,
+  ) {
+    this.#peer = peer
+    this.#lease = lease
+    this.#reader = reader
+    this.document = lease.document
+    this.access = access
+    this.#position = position
+    this.uploads = new Uploads(maxUpdateBytes)
+    this.document.room.add(this)
+  }
+
+  get user(): User | null {
+    return this.#peer.user
+  }
+
+  get isEnded(): boolean {
+    return this.#state === 'ended'
+  }
+
+  hasClientId(clientId: number): boolean {
+    return this.#members.get(clientId)?.ownsPresence === true
+  }
+
+  /** A Y.Doc joined through this connection (again). Its client id is claimed for presence if it is free. */
+  addMember(join: Join): void {
+    const ownsPresence = this.document.claims.claim(join.clientId, join.key, this)
+    this.#members.set(join.clientId, { ownsPresence })
+  }
+
+  /** A Y.Doc behind this connection is gone; with the last one the session ends. */
+  removeMember(clientId: number): void {
+    if (!this.#members.has(clientId)) return
+    this.#releasePresence(clientId)
+    this.#members.delete(clientId)
+    if (this.#members.size === 0) this.end()
+  }
+
+  /** The same Y.Doc came back through another connection. */
+  handleClaimLost(clientId: number): void {
+    this.document.presence.removeClient(this, clientId)
+    const member = this.#members.get(clientId)
+    if (member !== undefined) member.ownsPresence = false
+  }
+
+  handleUpdate(message: UpdateMessage): void {
+    if (this.#state !== 'live' || message.to <= this.#position) return
+    if (message.from > this.#position + 1) {
+      this.#fallBehind()
+      return
+    }
+    // An author knows its own entries from the acknowledgements, unless another Y.Doc shares the connection.
+    const isOwn = message.origin === this && this.#members.size === 1
+    if (!isOwn) {
+      if (this.#peer.outbox.isCongested) {
+        this.#fallBehind()
+        return
+      }
+      this.#peer.sendUpdate(this.document.handle, message)
+    }
+    this.#position = message.to
+  }
+
+  handlePresence(update: Uint8Array, except: object | null): void {
+    if (this.#state === 'ended' || (except === this && this.#members.size === 1)) return
+    if (this.#peer.outbox.isCongested) {
+      if (!this.#missedPresence) {
+        this.#missedPresence = true
+        this.#peer.outbox.whenDrained(() => this.#sendMissedPresence())
+      }
+      return
+    }
+    this.#peer.sendAwareness(this.document.handle, update)
+  }
+
+  handleEnd(error: DocumentError): void {
+    if (this.#state === 'ended') return
+    this.#peer.sendClosed(this.document.handle, error)
+    this.end()
+  }
+
+  /** Leaves the document: presence goes at once, nothing more is sent. Idempotent. */
+  end(): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    this.document.room.remove(this)
+    for (const clientId of this.#members.keys()) this.#releasePresence(clientId)
+    this.#members.clear()
+    this.#peer.handleSessionEnd(this.document.handle)
+    this.#lease.release()
+  }
+
+  #releasePresence(clientId: number): void {
+    this.document.presence.removeClient(this, clientId)
+    this.document.claims.release(clientId, this)
+  }
+
+  #fallBehind(): void {
+    this.#state = 'behind'
+    this.#peer.outbox.whenDrained(() => {
+      this.#catchUp().catch((error: unknown) => {
+        this.handleEnd(
+          error instanceof DocumentError && error.code !== 'cursor-too-old'
+            ? error
+            : new DocumentError('reader-too-slow', 'join again to catch up', { cause: error }),
+        )
+      })
+    })
+  }
+
+  /** Sends the log after the position page by page, each when the one before it has left. */
+  async #catchUp(): Promise<void> {
+    while (this.#state === 'behind') {
+      if (this.#position >= this.document.head) {
+        // Relays of entries that were part of a page are skipped by their sequence numbers.
+        this.#state = 'live'
+        return
+      }
+      const page = await this.#reader.page(this.document, this.#position)
+      if (this.isEnded) return
+      const update = page.updates[0]
+      if (update === undefined) continue
+      this.#peer.sendUpdate(this.document.handle, {
+        from: this.#position + 1,
+        to: page.seq,
+        update,
+        origin: null,
+      })
+      this.#position = page.seq
+      if (this.#peer.outbox.isCongested) {
+        this.#fallBehind()
+        return
+      }
+    }
+  }
+
+  /** Who left meanwhile is not named here; Yjs clients drop a peer that was silent for 30 s. */
+  #sendMissedPresence(): void {
+    this.#missedPresence = false
+    if (this.#state === 'ended') return
+    const everybody = this.document.presence.encodeAll()
+    if (everybody !== null) this.#peer.sendAwareness(this.document.handle, everybody)
+  }
+}
+
+/** The answer to a join, as of this moment: to be sent in the same turn in which the session was made. */
+export function joinAnswer(
+  session: Session,
+  catchUp: Pick<JoinAnswer, 'seq' | 'updates'> & Partial<Pick<JoinAnswer, 'snapshot'>>,
+  limits: Limits,
+): JoinAnswer {
+  const { document } = session
+  const awareness = document.presence.encodeAll()
+  return {
+    ok: true,
+    document: document.handle,
+    epoch: document.epoch,
+    seq: catchUp.seq,
+    head: document.head,
+    access: session.access,
+    stateVector: document.index.stateVector(),
+    updates: catchUp.updates,
+    ...(catchUp.snapshot === undefined ? {} : { snapshot: catchUp.snapshot }),
+    ...(awareness === null ? {} : { awareness }),
+    limits,
+  }
+}

@@ -1,0 +1,31 @@
+export interface ClaimOwner {
+  /** Another owner showed the same key: the client id is no longer this one's. */
+  handleClaimLost(clientId: number): void
+}
+
+interface Claim {
+  readonly key: string
+  readonly owner: ClaimOwner
+}
+
+/**
+ * Which connection speaks for which Yjs client id of a document. The first to join with an id has it until it
+ * leaves; only a connection that shows the same key may take it over. So a client that reconnects before its
+ * old connection is found dead is present again at once, and nobody else can pass for it. [T25, T41, T42]
+ */
+export class ClientClaims {
+  readonly #claims = new Map<number, Claim>()
+
+  /** Whether the id belongs to `owner` now. */
+  claim(clientId: number, key: string, owner: ClaimOwner): boolean {
+    const claim = this.#claims.get(clientId)
+    if (claim !== undefined && claim.key !== key) return false
+    this.#claims.set(clientId, { key, owner })
+    if (claim !== undefined && claim.owner !== owner) claim.owner.handleClaimLost(clientId)
+    return true
+  }
+
+  release(clientId: number, owner: ClaimOwner): void {
+    if (this.#claims.get(clientId)?.owner === owner) this.#claims.delete(clientId)
+  }
+}

@@ -1,0 +1,84 @@
+import type { DocumentWorker } from '../log/document-worker.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { DocumentIndex } from './document-index.ts'
+import type { OpenDocument } from './open-document.ts'
+import { readParts } from './stored-document.ts'
+
+export interface CompactionOptions {
+  readonly storage: Storage
+  readonly worker: DocumentWorker
+  readonly logger: Logger
+  readonly afterBytes: number
+  readonly afterEntries: number
+}
+
+/**
+ * Folds logs into snapshots while the documents stay open and are edited. The thresholds make the work
+ * logarithmic: a snapshot is rewritten only after the log has grown by half of it.
+ */
+export class Compaction {
+  readonly #options: CompactionOptions
+  readonly #running = new Map<OpenDocument, Promise<void>>()
+  /** After a failure: not again before the log has this many entries. */
+  readonly #retryAtEntries = new WeakMap<OpenDocument, number>()
+  #isClosing = false
+
+  constructor(options: CompactionOptions) {
+    this.#options = options
+  }
+
+  /** Starts folding a document when its log is long enough. */
+  consider(document: OpenDocument): void {
+    if (this.isDue(document)) void this.run(document)
+  }
+
+  isDue(document: OpenDocument): boolean {
+    const { afterBytes, afterEntries } = this.#options
+    if (document.tailEntries < (this.#retryAtEntries.get(document) ?? 0)) return false
+    const snapshotBytes = document.snapshot?.bytes ?? 0
+    return (
+      document.tailBytes > Math.max(afterBytes, snapshotBytes / 2) ||
+      document.tailEntries > afterEntries
+    )
+  }
+
+  /** Folds what is durable now. Never rejects: a failure leaves the log as it is, and is logged. */
+  run(document: OpenDocument): Promise<void> {
+    if (this.#isClosing) return Promise.resolve()
+    const running = this.#running.get(document)
+    if (running !== undefined) return running
+    const run = this.#fold(document)
+      .catch((error: unknown) => {
+        this.#retryAtEntries.set(document, document.tailEntries * 2)
+        this.#options.logger.error('compaction failed; the log stays as it is', {
+          document: document.name,
+          error,
+        })
+      })
+      .finally(() => this.#running.delete(document))
+    this.#running.set(document, run)
+    return run
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    await Promise.all(this.#running.values())
+  }
+
+  async #fold(document: OpenDocument): Promise<void> {
+    const { storage, worker } = this.#options
+    const seq = document.head
+    const before = await storage.head(document.name)
+    if (before.epoch !== document.epoch || seq <= (before.snapshot?.seq ?? 0)) return
+    const parts = await readParts(storage, document.name, before, seq)
+    const foldedBytes = parts.updates.reduce((sum, update) => sum + update.length, 0)
+    const folded = await worker.fold(parts)
+    const isStored = await storage.replacePrefix(document.name, before.epoch, { seq, ...folded })
+    if (!isStored) return
+    const { snapshot } = await storage.head(document.name)
+    if (snapshot?.seq !== seq) return
+    document.handleCompacted(snapshot, DocumentIndex.decode(folded.index), foldedBytes)
+  }
+}

@@ -1,0 +1,171 @@
+import { createEncoder, toUint8Array, writeUint8Array, writeVarUint, type Encoder } from 'lib0/encoding'
+import { MAX_CLOCK } from '../../protocol/index.ts'
+import { BoundedReader, MalformedBytes } from './bounded-reader.ts'
+import { RangeSet } from './range-set.ts'
+import { descending, encodeStateVector } from './state-vector.ts'
+import type { ClockRange } from './update-scan.ts'
+
+/** The first byte of an encoded index; it rises when the bytes after it change their meaning. */
+const FORMAT = 1
+
+/** A client's entry in a Map of numbers, with the slack of its hash table. */
+const MAP_ENTRY_BYTES = 40
+
+/** A RangeSet without its chunks, and its entry in the Map. */
+const RANGE_SET_BYTES = 200
+
+/** The part of a valid scan that an index takes in. */
+export interface Change {
+  readonly inserts: readonly ClockRange[]
+  readonly deletes: readonly ClockRange[]
+}
+
+/**
+ * All that the server knows of a document's content: which clocks of each client it has (the state
+ * vector) and which of those are deleted (the delete set). Two documents are the same if and only
+ * if both agree.
+ */
+export class DocumentIndex {
+  readonly #clocks = new Map<number, number>()
+  readonly #deleted = new Map<number, RangeSet>()
+  #stateVector: Uint8Array | null = null
+
+  /** The first clock of this client that the document does not have. */
+  clockOf(client: number): number {
+    return this.#clocks.get(client) ?? 0
+  }
+
+  /** The bytes of Y.encodeStateVector. The same array until the next insert: not to be written to. */
+  stateVector(): Uint8Array {
+    this.#stateVector ??= encodeStateVector(this.#clocks)
+    return this.#stateVector
+  }
+
+  /** A Yjs V1 update without structs, which deletes all that is deleted. */
+  deleteSetUpdate(): Uint8Array {
+    const encoder = createEncoder()
+    writeVarUint(encoder, 0)
+    this.#writeDeleteSet(encoder)
+    return toUint8Array(encoder)
+  }
+
+  /** Whether a valid scan's update would change nothing. */
+  covers(scan: Change): boolean {
+    return scan.inserts.length === 0 && scan.deletes.every((range) => this.#hasDeleted(range))
+  }
+
+  /** Takes in what a valid scan against this index found. */
+  apply(scan: Change): void {
+    for (const { client, from, to } of scan.inserts) {
+      const clock = this.clockOf(client)
+      if (from > clock) throw new RangeError(`the index lacks ${client}:${clock}`)
+      if (to <= clock) continue
+      this.#clocks.set(client, to)
+      this.#stateVector = null
+    }
+    for (const { client, from, to } of scan.deletes) {
+      if (to > this.clockOf(client)) throw new RangeError(`the index lacks ${client}:${to - 1}`)
+      let ranges = this.#deleted.get(client)
+      if (ranges === undefined) this.#deleted.set(client, (ranges = new RangeSet()))
+      ranges.add(from, to)
+    }
+  }
+
+  /** Whether this index has every insert and every delete of the other. */
+  dominates(other: DocumentIndex): boolean {
+    for (const [client, clock] of other.#clocks) if (this.clockOf(client) < clock) return false
+    for (const [client, ranges] of other.#deleted)
+      if (this.#deleted.get(client)?.includes(ranges) !== true) return false
+    return true
+  }
+
+  equals(other: DocumentIndex): boolean {
+    return this.dominates(other) && other.dominates(this)
+  }
+
+  clone(): DocumentIndex {
+    const copy = new DocumentIndex()
+    for (const [client, clock] of this.#clocks) copy.#clocks.set(client, clock)
+    for (const [client, ranges] of this.#deleted) copy.#deleted.set(client, ranges.clone())
+    copy.#stateVector = this.#stateVector
+    return copy
+  }
+
+  /** An estimate of the heap that it takes, for limits on what is kept open. */
+  get byteSize(): number {
+    let bytes = this.#clocks.size * MAP_ENTRY_BYTES + (this.#stateVector?.length ?? 0)
+    for (const ranges of this.#deleted.values()) bytes += RANGE_SET_BYTES + ranges.byteSize
+    return bytes
+  }
+
+  /**
+   * The index as bytes to store:
+   * format, then the state vector and the delete set as Yjs V1 writes them.
+   */
+  encode(): Uint8Array {
+    const encoder = createEncoder()
+    writeVarUint(encoder, FORMAT)
+    writeUint8Array(encoder, this.stateVector())
+    this.#writeDeleteSet(encoder)
+    return toUint8Array(encoder)
+  }
+
+  /** Reads what `encode` wrote. Throws an error that says what is wrong, whatever the bytes. */
+  static decode(bytes: Uint8Array): DocumentIndex {
+    const index = new DocumentIndex()
+    try {
+      index.#read(new BoundedReader(bytes))
+    } catch (error) {
+      if (!(error instanceof MalformedBytes)) throw error
+      throw new Error(`not an encoded document index: ${error.message}`, { cause: error })
+    }
+    return index
+  }
+
+  #hasDeleted({ client, from, to }: ClockRange): boolean {
+    return this.#deleted.get(client)?.has(from, to) === true
+  }
+
+  #writeDeleteSet(encoder: Encoder): void {
+    writeVarUint(encoder, this.#deleted.size)
+    for (const client of descending(this.#deleted.keys())) {
+      const ranges = this.#deleted.get(client) as RangeSet
+      writeVarUint(encoder, client)
+      writeVarUint(encoder, ranges.size)
+      ranges.forEach((from, to) => {
+        writeVarUint(encoder, from)
+        writeVarUint(encoder, to - from)
+      })
+    }
+  }
+
+  #read(reader: BoundedReader): void {
+    const format = reader.readVarUint()
+    if (format !== FORMAT) throw new MalformedBytes(`its format is ${format}, not ${FORMAT}`)
+    for (let entries = reader.readVarUint(); entries > 0; entries--) {
+      const client = reader.readVarUint()
+      const clock = reader.readVarUint()
+      if (clock === 0 || clock > MAX_CLOCK || this.#clocks.has(client))
+        throw new MalformedBytes(`the clock of client ${client} is wrong`)
+      this.#clocks.set(client, clock)
+    }
+    for (let entries = reader.readVarUint(); entries > 0; entries--) this.#readRanges(reader)
+    if (reader.remaining > 0) throw new MalformedBytes('bytes follow it')
+  }
+
+  #readRanges(reader: BoundedReader): void {
+    const client = reader.readVarUint()
+    const ranges = new RangeSet()
+    if (this.#deleted.has(client)) throw new MalformedBytes(`client ${client} comes twice`)
+    for (let entries = reader.readVarUint(); entries > 0; entries--) {
+      const from = reader.readVarUint()
+      const to = from + reader.readVarUint()
+      const isInOrder = ranges.size === 0 || from > ranges.end
+      if (to === from || !isInOrder || to > this.clockOf(client))
+        throw new MalformedBytes(`a deleted range of client ${client} is wrong`)
+      ranges.add(from, to)
+    }
+    if (ranges.size === 0) throw new MalformedBytes(`client ${client} without deleted ranges`)
+    this.#deleted.set(client, ranges)
+  }
+}

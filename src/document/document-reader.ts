@@ -1,0 +1,143 @@
+import {
+  CHUNK_BYTES,
+  mergeAsTree,
+  type Cursor,
+  type JoinAnswer,
+  type SnapshotReference,
+} from '../../protocol/index.ts'
+import { DocumentError } from '../errors.ts'
+import { diff, type StoredParts } from '../log/fold.ts'
+import type { DocumentWorker } from '../log/document-worker.ts'
+import type { DocumentHead, Storage } from '../storage/storage.ts'
+import type { OpenDocument } from './open-document.ts'
+import type { SnapshotCache } from './snapshot-cache.ts'
+import { parseStateVector } from './state-vector.ts'
+import { readParts } from './stored-document.ts'
+
+/** What brings a client up to `seq`. */
+export type CatchUp = Pick<JoinAnswer, 'seq' | 'updates'> & { readonly snapshot?: SnapshotReference }
+
+/** A diff against a state vector decodes the whole document; up to this size it takes under 10 ms. */
+const INLINE_DIFF_BYTES = CHUNK_BYTES
+
+/**
+ * Answers "what do I lack?" from bytes: from a cursor when it can, else by state vector, else with the
+ * snapshot and the log after it as they are.
+ */
+export class DocumentReader {
+  readonly #storage: Storage
+  readonly #snapshots: SnapshotCache
+  readonly #worker: DocumentWorker
+
+  constructor(storage: Storage, snapshots: SnapshotCache, worker: DocumentWorker) {
+    this.#storage = storage
+    this.#snapshots = snapshots
+    this.#worker = worker
+  }
+
+  /** What a joining client lacks. Its epoch must be the document's; the caller has checked that. */
+  async catchUp(
+    document: OpenDocument,
+    cursor: Cursor | null,
+    stateVector: ReadonlyMap<number, number>,
+    encodedStateVector: Uint8Array,
+  ): Promise<CatchUp> {
+    // A cursor beyond the head means that the server lost its end (a restored backup): compare states.
+    if (cursor !== null && cursor.seq <= document.head) {
+      const tailStart = document.snapshot?.seq ?? 0
+      if (cursor.seq >= Math.min(document.recent.since, tailStart))
+        return this.page(document, cursor.seq)
+    }
+    if (stateVector.size === 0) return this.#whole(document)
+    if (holdsEverything(document, stateVector))
+      return { seq: document.head, updates: [document.index.deleteSetUpdate()] }
+    return this.#difference(document, encodedStateVector)
+  }
+
+  /** Log entries after `after`: one merged update of about one chunk at most. */
+  async page(document: OpenDocument, after: number): Promise<CatchUp> {
+    if (after > document.head)
+      throw new DocumentError('cursor-too-old', 'the log ends before this sequence number')
+    if (after === document.head) return { seq: after, updates: [] }
+    if (after >= document.recent.since) return pageOf(document.recent.after(after))
+    const entries = await this.#storage.readEntries(
+      document.name,
+      document.epoch,
+      after,
+      CHUNK_BYTES,
+    )
+    if (entries[0]?.seq !== after + 1)
+      throw new DocumentError('cursor-too-old', 'these log entries were folded into a snapshot')
+    // The storage may know entries that are durable but not yet counted here.
+    return pageOf(entries.filter((entry) => entry.seq <= document.head))
+  }
+
+  async snapshotChunk(document: OpenDocument, seq: number, chunk: number): Promise<Uint8Array> {
+    const bytes = await this.#snapshots.chunk(document.name, document.epoch, seq, chunk)
+    if (bytes === null)
+      throw new DocumentError('snapshot-replaced', `snapshot ${seq} has no chunk ${chunk} any more`)
+    return bytes
+  }
+
+  /** The whole document as one update, or as JSON: for readers that are no Yjs client. */
+  async whole(head: DocumentHead, name: OpenDocument['name']): Promise<Uint8Array> {
+    return this.#worker.merge(await readParts(this.#storage, name, head, head.seq))
+  }
+
+  async json(head: DocumentHead, name: OpenDocument['name']): Promise<Record<string, unknown>> {
+    return this.#worker.toJson(await readParts(this.#storage, name, head, head.seq))
+  }
+
+  async #whole(document: OpenDocument): Promise<CatchUp> {
+    const { snapshot } = document
+    if (snapshot === null) return this.page(document, 0)
+    if (snapshot.bytes > CHUNK_BYTES) {
+      const tail = await this.page(document, snapshot.seq)
+      return { ...tail, snapshot }
+    }
+    const parts: Uint8Array[] = []
+    for (let chunk = 0, bytes = 0; bytes < snapshot.bytes; chunk++) {
+      const part = await this.snapshotChunk(document, snapshot.seq, chunk)
+      parts.push(part)
+      bytes += part.length
+    }
+    const tail = await this.page(document, snapshot.seq)
+    const update = parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
+    return { seq: tail.seq, updates: [update, ...tail.updates] }
+  }
+
+  async #difference(document: OpenDocument, stateVector: Uint8Array): Promise<CatchUp> {
+    const seq = document.head
+    const parts: StoredParts = await readParts(this.#storage, document.name, document, seq)
+    const size = (parts.snapshot?.length ?? 0) + document.tailBytes
+    const update =
+      size <= INLINE_DIFF_BYTES
+        ? diff(parts, stateVector)
+        : await this.#worker.diff(parts, stateVector)
+    return { seq, updates: [update] }
+  }
+}
+
+function pageOf(entries: readonly { seq: number; update: Uint8Array }[]): CatchUp {
+  const updates: Uint8Array[] = []
+  let bytes = 0
+  let seq = 0
+  for (const entry of entries) {
+    // At least one entry, however large: a cursor always moves.
+    if (updates.length > 0 && bytes + entry.update.length > CHUNK_BYTES) break
+    updates.push(entry.update)
+    bytes += entry.update.length
+    seq = entry.seq
+  }
+  return { seq, updates: [mergeAsTree(updates)] }
+}
+
+function holdsEverything(
+  document: OpenDocument,
+  stateVector: ReadonlyMap<number, number>,
+): boolean {
+  const server = parseStateVector(document.index.stateVector())
+  if (server === null) return false
+  for (const [client, clock] of server) if ((stateVector.get(client) ?? 0) < clock) return false
+  return true
+}

@@ -1,0 +1,172 @@
+import type { DocumentHandle, DocumentName, Epoch } from '../../protocol/index.ts'
+import type { CancelTimer, Clock } from '../clock.ts'
+import { DocumentError, StorageError } from '../errors.ts'
+import type { Compaction } from './compaction.ts'
+import type { OpenDocument } from './open-document.ts'
+
+/** Keeps a document in memory until it is released. Releasing twice does nothing. */
+export interface Lease {
+  readonly document: OpenDocument
+  release(): void
+}
+
+export interface RegistryOptions {
+  readonly clock: Clock
+  readonly idleUnloadMs: number
+  readonly load: (name: DocumentName, handle: DocumentHandle) => Promise<OpenDocument>
+  readonly deleteStored: (name: DocumentName) => Promise<Epoch>
+  readonly compaction: () => Compaction
+}
+
+interface Entry {
+  readonly loading: Promise<OpenDocument>
+  /** Set when loading succeeded. */
+  document: OpenDocument | null
+  leases: number
+  cancelUnload: CancelTimer | null
+}
+
+/** A log longer than this is folded when its document is left, so that the next cold start reads few records. */
+const FOLD_ON_UNLOAD_ENTRIES = 64
+
+/**
+ * Which documents are open: one load and one instance per name, however many ask at once. Unloading is one
+ * synchronous step, since everything acknowledged is on disk; whoever asks before it keeps the instance, whoever
+ * asks after it loads a new one.
+ */
+export class DocumentRegistry {
+  readonly #options: RegistryOptions
+  readonly #entries = new Map<DocumentName, Entry>()
+  readonly #deleting = new Map<DocumentName, Promise<Epoch>>()
+  #nextHandle: DocumentHandle = 1
+
+  constructor(options: RegistryOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  documents(): OpenDocument[] {
+    const documents: OpenDocument[] = []
+    for (const { document } of this.#entries.values())
+      if (document !== null) documents.push(document)
+    return documents
+  }
+
+  /** Opens a document. Rejects with `storage-unavailable` or `document-damaged`, never with an empty one. [T11] */
+  async acquire(name: DocumentName): Promise<Lease> {
+    for (let deleting; (deleting = this.#deleting.get(name)) !== undefined; )
+      await deleting.catch(() => undefined)
+    const known = this.#entries.get(name)
+    const entry = known === undefined || known.document?.isEnded ? this.#load(name) : known
+    entry.leases++
+    entry.cancelUnload?.()
+    entry.cancelUnload = null
+    try {
+      return this.#lease(name, entry, await entry.loading)
+    } catch (error) {
+      entry.leases--
+      throw loadError(name, error)
+    }
+  }
+
+  /** Ends a document for everybody who has it open and removes it from the storage. */
+  delete(name: DocumentName): Promise<Epoch> {
+    const running = this.#deleting.get(name)
+    if (running !== undefined) return running
+    const deleting = this.#delete(name).finally(() => this.#deleting.delete(name))
+    this.#deleting.set(name, deleting)
+    return deleting
+  }
+
+  close(): void {
+    for (const entry of this.#entries.values()) {
+      entry.cancelUnload?.()
+      entry.document?.close()
+    }
+    this.#entries.clear()
+  }
+
+  #load(name: DocumentName): Entry {
+    const entry: Entry = {
+      // The entry is in the map before anything is awaited: whoever asks meanwhile shares this load. [T1]
+      loading: this.#options.load(name, this.#nextHandle++),
+      document: null,
+      leases: 0,
+      cancelUnload: null,
+    }
+    this.#entries.set(name, entry)
+    entry.loading.then(
+      (document) => {
+        entry.document = document
+      },
+      () => {
+        if (this.#entries.get(name) === entry) this.#entries.delete(name)
+      },
+    )
+    return entry
+  }
+
+  #lease(name: DocumentName, entry: Entry, document: OpenDocument): Lease {
+    let isHeld = true
+    return {
+      document,
+      release: () => {
+        if (!isHeld) return
+        isHeld = false
+        entry.leases--
+        if (entry.leases === 0) this.#scheduleUnload(name, entry)
+      },
+    }
+  }
+
+  #scheduleUnload(name: DocumentName, entry: Entry): void {
+    if (this.#entries.get(name) !== entry) {
+      entry.document?.close()
+      return
+    }
+    entry.cancelUnload?.()
+    entry.cancelUnload = this.#options.clock.setTimer(this.#options.idleUnloadMs, () => {
+      entry.cancelUnload = null
+      void this.#unload(name, entry)
+    })
+  }
+
+  async #unload(name: DocumentName, entry: Entry): Promise<void> {
+    const { document } = entry
+    if (document === null || entry.leases > 0) return
+    if (!document.isSettled) {
+      this.#scheduleUnload(name, entry)
+      return
+    }
+    if (document.tailEntries > FOLD_ON_UNLOAD_ENTRIES) await this.#options.compaction().run(document)
+    // Somebody may have come during the fold; then they keep this instance.
+    if (entry.leases > 0 || this.#entries.get(name) !== entry || entry.cancelUnload !== null) return
+    this.#entries.delete(name)
+    document.close()
+  }
+
+  async #delete(name: DocumentName): Promise<Epoch> {
+    const entry = this.#entries.get(name)
+    if (entry !== undefined) {
+      const document = await entry.loading.catch(() => null)
+      document?.end(
+        new DocumentError('document-deleted', `document ${JSON.stringify(name)} was deleted`),
+      )
+    }
+    return this.#options.deleteStored(name)
+  }
+}
+
+function loadError(name: DocumentName, error: unknown): DocumentError {
+  if (error instanceof DocumentError) return error
+  if (error instanceof StorageError && error.code === 'record-damaged')
+    return new DocumentError('document-damaged', error.message, { cause: error })
+  return new DocumentError(
+    'storage-unavailable',
+    `document ${JSON.stringify(name)} cannot be read at the moment`,
+    { cause: error },
+  )
+}

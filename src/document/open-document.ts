@@ -1,0 +1,335 @@
+import type {
+  DocumentHandle,
+  DocumentName,
+  Epoch,
+  SnapshotReference,
+} from '../../protocol/index.ts'
+import type { Clock } from '../clock.ts'
+import { DocumentError } from '../errors.ts'
+import type { CommitFailure, CommitLoop, CommitParty } from '../log/commit-loop.ts'
+import type { DocumentHead, NewEntry, Storage } from '../storage/storage.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { ClientClaims } from './client-claims.ts'
+import type { DocumentIndex } from './document-index.ts'
+import { Presence } from './presence.ts'
+import { RecentEntries } from './recent-entries.ts'
+import { Room } from './room.ts'
+import { loadIndex } from './stored-document.ts'
+import { scanUpdate, type ScanResult } from './update-scan.ts'
+
+type ValidScan = Extract<ScanResult, { verdict: 'valid' }>
+
+/** An accepted update between the check and the disk. */
+export interface PendingEntry extends NewEntry {
+  readonly scan: ValidScan
+  readonly origin: object | null
+  /** Told the sequence number when durable. */
+  readonly resolve: (seq: number) => void
+  readonly reject: (error: DocumentError) => void
+}
+
+export interface Author {
+  /** The session or editor that the update came through. */
+  readonly origin: object | null
+  readonly userId: string | null
+}
+
+export interface OpenDocumentOptions {
+  readonly handle: DocumentHandle
+  readonly name: DocumentName
+  readonly storage: Storage
+  readonly commits: CommitLoop<PendingEntry>
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly relayIntervalMs: number
+  readonly recentBytes: number
+  readonly presenceIntervalMs: number
+  readonly presenceRefreshMs: number
+  readonly maxPresenceBytes: number
+  /** Called after entries became durable, to decide about compaction. */
+  readonly onGrown: (document: OpenDocument) => void
+}
+
+/**
+ * A document that somebody has open: what is needed to check, order, store, relay and catch up, and no
+ * Y.Doc. The index, the head and the recent entries are those of the disk; what is accepted but not yet durable
+ * is only known by its clocks (`#staged`), so that a failed write leaves nothing to undo.
+ */
+export class OpenDocument implements CommitParty<PendingEntry> {
+  readonly handle: DocumentHandle
+  readonly name: DocumentName
+  readonly room: Room
+  readonly presence: Presence
+  readonly claims = new ClientClaims()
+  readonly #options: OpenDocumentOptions
+  #epoch: Epoch
+  #index: DocumentIndex
+  #snapshot: SnapshotReference | null
+  #recent: RecentEntries
+  #tailBytes: number
+  /** Clocks that accepted, not yet durable updates reach. */
+  readonly #staged = new Map<number, number>()
+  /** How many updates were ever accepted here, and how many of these have met their fate, in that order. */
+  #acceptedCount = 0
+  #settledCount = 0
+  /** Set after a failed write: the disk may hold more than we know, so it is read again first. */
+  #reloading: Promise<void> | null = null
+  #needsReload = false
+  #ended: DocumentError | null = null
+  #settledListeners: SettledListener[] = []
+
+  private constructor(options: OpenDocumentOptions, head: DocumentHead, loaded: Loaded) {
+    this.#options = options
+    this.handle = options.handle
+    this.name = options.name
+    this.#epoch = head.epoch
+    this.#snapshot = snapshotReference(head)
+    this.#index = loaded.index
+    this.#recent = loaded.recent
+    this.#tailBytes = loaded.tailBytes
+    this.room = new Room(options.clock, options.relayIntervalMs, () => this.#recent)
+    this.presence = new Presence({
+      clock: options.clock,
+      intervalMs: options.presenceIntervalMs,
+      refreshMs: options.presenceRefreshMs,
+      maxStateBytes: options.maxPresenceBytes,
+      send: (update, except) => this.room.sendPresence(update, except),
+      memberCount: () => this.room.size,
+    })
+  }
+
+  static async load(options: OpenDocumentOptions): Promise<OpenDocument> {
+    const head = await options.storage.head(options.name)
+    return new OpenDocument(options, head, await load(options, head))
+  }
+
+  get epoch(): Epoch {
+    return this.#epoch
+  }
+
+  /** The last durable sequence number. */
+  get head(): number {
+    return this.#recent.head
+  }
+
+  get snapshot(): SnapshotReference | null {
+    return this.#snapshot
+  }
+
+  get recent(): RecentEntries {
+    return this.#recent
+  }
+
+  get index(): DocumentIndex {
+    return this.#index
+  }
+
+  get tailEntries(): number {
+    return this.head - (this.#snapshot?.seq ?? 0)
+  }
+
+  /** Bytes of the log after the snapshot. */
+  get tailBytes(): number {
+    return this.#tailBytes
+  }
+
+  /** Deleted or replaced: nothing is accepted any more. */
+  get isEnded(): boolean {
+    return this.#ended !== null
+  }
+
+  /** Nothing is on its way to the disk. */
+  get isSettled(): boolean {
+    return this.#acceptedCount === this.#settledCount
+  }
+
+  /**
+   * Checks an update, and resolves with its sequence number when it is durable. Rejects with
+   * `malformed-update`, `missing-dependencies`, `storage-unavailable`, `document-reset` or
+   * `document-deleted`; a rejected update was not applied anywhere. The bytes must not change afterwards.
+   */
+  async accept(update: Uint8Array, author: Author): Promise<number> {
+    if (this.#needsReload) await this.#reload()
+    if (this.#ended !== null) throw this.#ended
+    const scan = scanUpdate(update, (client) => this.#acceptedClock(client))
+    if (scan.verdict === 'malformed') throw new DocumentError('malformed-update', scan.message)
+    if (scan.verdict === 'missing-dependencies')
+      throw new DocumentError('missing-dependencies', scan.message)
+    if (this.#index.covers(scan)) {
+      // It may be covered by an update that is still on its way to the disk. [ACK2]
+      await this.#whenSettled()
+      return this.head
+    }
+    for (const range of scan.inserts) this.#staged.set(range.client, range.to)
+    this.#acceptedCount++
+    return new Promise((resolve, reject) => {
+      this.#options.commits.enqueue(this, {
+        update,
+        author: author.userId,
+        receivedAt: this.#options.clock.now(),
+        scan,
+        origin: author.origin,
+        resolve,
+        reject,
+      })
+    })
+  }
+
+  /** Makes what is in memory match the disk again, after a write failed. */
+  async whenLoaded(): Promise<void> {
+    if (this.#needsReload) await this.#reload()
+    if (this.#ended !== null) throw this.#ended
+  }
+
+  handleCommitted(entries: readonly PendingEntry[], firstSeq: number): void {
+    this.#settle(entries.length)
+    if (firstSeq !== this.head + 1 || this.#needsReload) {
+      // The log grew without us: a write that we were told had failed did reach the disk.
+      this.#needsReload = true
+      for (const [position, entry] of entries.entries()) entry.resolve(firstSeq + position)
+      void this.#reload().catch((error: unknown) => {
+        this.#options.logger.error('reloading a document failed', { document: this.name, error })
+      })
+      return
+    }
+    let seq = firstSeq
+    for (const entry of entries) {
+      this.#index.apply(entry.scan)
+      this.#recent.push({ seq, update: entry.update, origin: entry.origin })
+      this.#tailBytes += entry.update.length
+      entry.resolve(seq++)
+    }
+    // The acknowledgements leave first (promise reactions run before the turn ends): an author that knows its
+    // own sequence numbers takes no relay of later entries for a hole.
+    this.#options.clock.afterTurn(() => this.room.schedule())
+    this.#options.onGrown(this)
+  }
+
+  handleCommitFailed(entries: readonly PendingEntry[], cause: CommitFailure): void {
+    const error =
+      cause.kind === 'document-reset'
+        ? new DocumentError('document-reset', `${JSON.stringify(this.name)} was replaced meanwhile`)
+        : new DocumentError('storage-unavailable', 'the write failed; send it again', {
+            cause: cause.error,
+          })
+    if (cause.kind === 'storage') {
+      this.#needsReload = true
+      this.#options.logger.error('a write failed', { document: this.name, error: cause.error })
+    }
+    this.#settle(entries.length, error)
+    for (const entry of entries) entry.reject(error)
+  }
+
+  /** The storage has folded the log up to `snapshot.seq`; `foldedBytes` of entries went into it. */
+  handleCompacted(snapshot: SnapshotReference, exact: DocumentIndex, foldedBytes: number): void {
+    this.#snapshot = { seq: snapshot.seq, bytes: snapshot.bytes, chunkBytes: snapshot.chunkBytes }
+    this.#tailBytes -= foldedBytes
+    // Folding finds deletions that no update names (of a key that was overwritten concurrently).
+    this.#index.addDeletesOf(exact)
+  }
+
+  /** Ends the document for everybody: members are told, later updates are refused with this error. */
+  end(error: DocumentError): void {
+    if (this.#ended !== null) return
+    this.#ended = error
+    this.presence.close()
+    this.room.end(error)
+  }
+
+  /** Nobody is left: stops the timers. */
+  close(): void {
+    this.presence.close()
+    this.room.close()
+  }
+
+  #acceptedClock(client: number): number {
+    return this.#staged.get(client) ?? this.#index.clockOf(client)
+  }
+
+  #settle(count: number, error?: DocumentError): void {
+    this.#settledCount += count
+    if (this.isSettled) this.#staged.clear()
+    const waiting: SettledListener[] = []
+    for (const listener of this.#settledListeners)
+      if (listener.count > this.#settledCount) waiting.push(listener)
+      else if (error === undefined) listener.resolve()
+      else listener.reject(error)
+    this.#settledListeners = waiting
+  }
+
+  /** Resolves when everything accepted so far is durable; rejects when its write failed. */
+  #whenSettled(): Promise<void> {
+    if (this.isSettled) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      this.#settledListeners.push({ count: this.#acceptedCount, resolve, reject })
+    })
+  }
+
+  #reload(): Promise<void> {
+    this.#reloading ??= this.#readAgain().finally(() => {
+      this.#reloading = null
+    })
+    return this.#reloading
+  }
+
+  async #readAgain(): Promise<void> {
+    // Entries on their way would be counted twice, or not at all.
+    await this.#whenSettled().catch(() => undefined)
+    let head: DocumentHead
+    let loaded: Loaded
+    try {
+      head = await this.#options.storage.head(this.name)
+      loaded = await load(this.#options, head, this.room.relayedSeq)
+    } catch (error) {
+      throw new DocumentError('storage-unavailable', 'the document cannot be read at the moment', {
+        cause: error,
+      })
+    }
+    if (head.epoch !== this.#epoch) {
+      const reset = new DocumentError('document-reset', `${JSON.stringify(this.name)} was replaced`)
+      this.end(reset)
+      throw reset
+    }
+    this.#snapshot = snapshotReference(head)
+    this.#index = loaded.index
+    this.#recent = loaded.recent
+    this.#tailBytes = loaded.tailBytes
+    this.#needsReload = false
+    this.room.schedule()
+  }
+}
+
+interface SettledListener {
+  /** Waits until this many accepted updates have met their fate. */
+  readonly count: number
+  readonly resolve: () => void
+  readonly reject: (error: DocumentError) => void
+}
+
+function snapshotReference({ snapshot }: DocumentHead): SnapshotReference | null {
+  if (snapshot === null) return null
+  // Without the encoded index: it lives on in `#index`.
+  return { seq: snapshot.seq, bytes: snapshot.bytes, chunkBytes: snapshot.chunkBytes }
+}
+
+interface Loaded {
+  readonly index: DocumentIndex
+  readonly recent: RecentEntries
+  readonly tailBytes: number
+}
+
+async function load(
+  options: OpenDocumentOptions,
+  head: DocumentHead,
+  relayedSeq = head.seq,
+): Promise<Loaded> {
+  const { index, tail } = await loadIndex(options.storage, options.name, head)
+  const recent = new RecentEntries(options.recentBytes, head.snapshot?.seq ?? 0)
+  let tailBytes = 0
+  for (const entry of tail) {
+    recent.push({ seq: entry.seq, update: entry.update, origin: null })
+    tailBytes += entry.update.length
+    recent.trim(Math.min(relayedSeq, entry.seq))
+  }
+  return { index, recent, tailBytes }
+}

@@ -1,0 +1,232 @@
+import * as decoding from 'lib0/decoding'
+import * as encoding from 'lib0/encoding'
+import type { User } from '../access/access.ts'
+import type { CancelTimer, Clock } from '../clock.ts'
+import { DocumentError } from '../errors.ts'
+
+/** A member of a document as far as presence goes. */
+export interface PresenceOwner {
+  readonly user: User | null
+  /** The Yjs client ids that this member joined with; only these are its to announce. */
+  hasClientId(clientId: number): boolean
+}
+
+export interface PresenceOptions {
+  readonly clock: Clock
+  readonly intervalMs: number
+  readonly refreshMs: number
+  readonly maxStateBytes: number
+  /** Sends an encoded awareness update to every member, except one where it concerns that one only. */
+  send(update: Uint8Array, except: PresenceOwner | null): void
+  memberCount(): number
+}
+
+interface Entry {
+  readonly owner: PresenceOwner
+  /** The state as JSON, as it goes to the others. */
+  json: string
+  clock: number
+  sentAt: number
+}
+
+/** A client announces itself; more ids than this in one message is not a client. */
+const MAX_IDS_PER_MESSAGE = 32
+/** The interval grows by one millisecond per member, up to this: presence is never staler than a second. */
+const MAX_PRESENCE_INTERVAL_MS = 1000
+
+/**
+ * Who is in a document, owned by the server: ids belong to the member that joined with them and go
+ * when it goes, the latest state wins, and changes are sent together once per interval. Never stored.
+ *
+ * Clocks are the server's own, so that a client that returns with the clock it left with is seen at once (peers
+ * ignore clocks that do not rise). They start at the time of day to rise across restarts too.
+ */
+export class Presence {
+  readonly #options: PresenceOptions
+  readonly #entries = new Map<number, Entry>()
+  /** Ids to send, with the member that the change concerns. Removed ids have no entry any more. */
+  readonly #changed = new Map<number, PresenceOwner | null>()
+  #lastClock = 0
+  #flushedAt = -Infinity
+  #cancelFlush: CancelTimer | null = null
+  #cancelRefresh: CancelTimer | null = null
+
+  constructor(options: PresenceOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Takes a y-protocols awareness update from a member. All of it, or a `DocumentError` and nothing. */
+  handleUpdate(owner: PresenceOwner, update: Uint8Array): void {
+    const states = this.#parse(owner, update)
+    for (const [clientId, json] of states) {
+      if (json === null) {
+        if (this.#entries.get(clientId)?.owner === owner) this.#forget(clientId, owner)
+        continue
+      }
+      const entry = this.#entries.get(clientId)
+      // Yjs clients repeat an unchanged state every 15 s to stay visible; the refresh does that here.
+      if (entry?.owner === owner && entry.json === json) continue
+      this.#entries.set(clientId, { owner, json, clock: this.#nextClock(), sentAt: 0 })
+      this.#change(clientId, owner)
+    }
+    this.#schedule()
+  }
+
+  /** A member lost a client id (it left, or another connection took the id over). */
+  removeClient(owner: PresenceOwner, clientId: number): void {
+    if (this.#entries.get(clientId)?.owner === owner) this.#forget(clientId, owner)
+    this.#schedule()
+  }
+
+  /** Everybody present, or null when nobody is. */
+  encodeAll(): Uint8Array | null {
+    return this.#entries.size === 0 ? null : this.#encode([...this.#entries.keys()])
+  }
+
+  #markSent(clientIds: readonly number[]): void {
+    const now = this.#options.clock.now()
+    for (const clientId of clientIds) {
+      const entry = this.#entries.get(clientId)
+      if (entry !== undefined) entry.sentAt = now
+    }
+  }
+
+  close(): void {
+    this.#cancelFlush?.()
+    this.#cancelRefresh?.()
+    this.#cancelFlush = null
+    this.#cancelRefresh = null
+    this.#entries.clear()
+    this.#changed.clear()
+  }
+
+  #forget(clientId: number, owner: PresenceOwner): void {
+    this.#entries.delete(clientId)
+    this.#change(clientId, owner)
+  }
+
+  #change(clientId: number, owner: PresenceOwner): void {
+    const before = this.#changed.get(clientId)
+    this.#changed.set(clientId, before === undefined || before === owner ? owner : null)
+  }
+
+  #parse(owner: PresenceOwner, update: Uint8Array): Map<number, string | null> {
+    const states = new Map<number, string | null>()
+    try {
+      const decoder = decoding.createDecoder(update)
+      const count = decoding.readVarUint(decoder)
+      if (count > MAX_IDS_PER_MESSAGE)
+        throw new DocumentError('malformed-awareness', `${count} client ids in one message`)
+      for (let index = 0; index < count; index++) {
+        const clientId = decoding.readVarUint(decoder)
+        decoding.readVarUint(decoder)
+        const json = decoding.readVarString(decoder)
+        if (!owner.hasClientId(clientId))
+          throw new DocumentError(
+            'presence-not-yours',
+            `client id ${clientId} did not join with this connection`,
+          )
+        states.set(clientId, this.#checkState(owner, json))
+      }
+      if (decoding.hasContent(decoder))
+        throw new DocumentError('malformed-awareness', 'bytes after the last state')
+    } catch (error) {
+      if (error instanceof DocumentError) throw error
+      throw new DocumentError('malformed-awareness', 'not a y-protocols awareness update', {
+        cause: error,
+      })
+    }
+    return states
+  }
+
+  #checkState(owner: PresenceOwner, json: string): string | null {
+    const bytes = Buffer.byteLength(json)
+    if (bytes > this.#options.maxStateBytes)
+      throw new DocumentError(
+        'presence-too-large',
+        `a presence state may have ${this.#options.maxStateBytes} bytes, this one has ${bytes}`,
+      )
+    const state = JSON.parse(json) as unknown
+    if (state === null) return null
+    if (typeof state !== 'object' || Array.isArray(state))
+      throw new DocumentError('malformed-awareness', 'a presence state is a JSON object or null')
+    const identity = owner.user?.presence
+    return identity === undefined ? json : JSON.stringify(stamp(state, identity))
+  }
+
+  #nextClock(): number {
+    this.#lastClock = Math.max(this.#lastClock + 1, this.#options.clock.now())
+    return this.#lastClock
+  }
+
+  #schedule(): void {
+    if (this.#changed.size === 0 || this.#cancelFlush !== null) return
+    const { clock, intervalMs, memberCount } = this.#options
+    const interval =
+      intervalMs === 0
+        ? 0
+        : Math.min(Math.max(intervalMs, MAX_PRESENCE_INTERVAL_MS), intervalMs + memberCount())
+    const waitMs = Math.max(0, this.#flushedAt + interval - clock.now())
+    // Even when quiet, a timer: the removal and the return of one client in one turn become one message.
+    this.#cancelFlush = clock.setTimer(waitMs, () => {
+      this.#cancelFlush = null
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    this.#flushedAt = this.#options.clock.now()
+    const owners = new Set(this.#changed.values())
+    const ids = [...this.#changed.keys()]
+    this.#changed.clear()
+    const [onlyOwner = null] = owners
+    this.#options.send(this.#encode(ids), owners.size === 1 ? onlyOwner : null)
+    this.#markSent(ids)
+    this.#scheduleRefresh()
+  }
+
+  /** Peers drop a client that was silent for 30 s, so the server repeats what did not change. */
+  #scheduleRefresh(): void {
+    if (this.#cancelRefresh !== null || this.#entries.size === 0) return
+    this.#cancelRefresh = this.#options.clock.setTimer(this.#options.refreshMs, () => {
+      this.#cancelRefresh = null
+      const staleSince = this.#options.clock.now() - this.#options.refreshMs / 2
+      const stale: number[] = []
+      for (const [clientId, entry] of this.#entries) {
+        if (entry.sentAt > staleSince) continue
+        entry.clock = this.#nextClock()
+        stale.push(clientId)
+      }
+      if (stale.length > 0 && this.#options.memberCount() > 1)
+        this.#options.send(this.#encode(stale), null)
+      this.#markSent(stale)
+      this.#scheduleRefresh()
+    })
+  }
+
+  #encode(clientIds: readonly number[]): Uint8Array {
+    const encoder = encoding.createEncoder()
+    encoding.writeVarUint(encoder, clientIds.length)
+    for (const clientId of clientIds) {
+      const entry = this.#entries.get(clientId)
+      encoding.writeVarUint(encoder, clientId)
+      encoding.writeVarUint(encoder, entry?.clock ?? this.#nextClock())
+      encoding.writeVarString(encoder, entry?.json ?? 'null')
+    }
+    return encoding.toUint8Array(encoder)
+  }
+}
+
+/** Overwrites the identity in a presence state: in its `user` object, and at the top level where Lexical keeps it. */
+function stamp(state: object, identity: Readonly<Record<string, unknown>>): object {
+  const announced = (state as { user?: unknown }).user
+  const user = typeof announced === 'object' && announced !== null ? announced : {}
+  const stamped: Record<string, unknown> = { ...state, user: { ...user, ...identity } }
+  for (const [field, value] of Object.entries(identity))
+    if (Object.hasOwn(state, field) && field !== 'user') stamped[field] = value
+  return stamped
+}

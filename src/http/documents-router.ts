@@ -1,0 +1,221 @@
+import express, { type NextFunction, type Request, type RequestHandler, type Router } from 'express'
+import { documentNameFault, isDocumentName, type DocumentName } from '../../protocol/index.ts'
+import type { Access, Handshake, User } from '../access/access.ts'
+import { DocumentError } from '../errors.ts'
+import type { ListRequest } from '../storage/storage.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { readListQuery } from './list-query.ts'
+import { HttpError, answerErrors, answerMethodNotAllowed, answerNotFound } from './problem.ts'
+
+/** A document as of one sequence number. */
+export interface DocumentState {
+  readonly epoch: string
+  readonly seq: number
+}
+
+/** Who sent a request, and what they may do. */
+export interface Requester {
+  readonly user: User | null
+  accessTo(name: DocumentName): Promise<Access>
+}
+
+/** What the router needs of the server. Rejections with a `DocumentError` or `StorageError` become their status. */
+export interface DocumentsApi {
+  /** Resolves to who is asking, or rejects with `unauthenticated`. A bearer token arrives as `auth.token`. */
+  authorizeRequest(handshake: Handshake): Promise<Requester>
+  /** Names in the order of their UTF-8 bytes; fewer than `limit` means that there are no more. */
+  list(request: ListRequest): Promise<readonly DocumentName[]>
+  /** The whole document as one Yjs V1 update; null when nothing is stored. */
+  readUpdate(name: DocumentName): Promise<(DocumentState & { readonly update: Uint8Array }) | null>
+  /** The document's shared types by name; null when nothing is stored. */
+  readJson(
+    name: DocumentName,
+  ): Promise<(DocumentState & { readonly json: Readonly<Record<string, unknown>> }) | null>
+  /** Resolves when the update is durable. The bytes belong to the callee. */
+  applyUpdate(
+    name: DocumentName,
+    update: Uint8Array,
+    author: User | null,
+  ): Promise<{ readonly seq: number }>
+  delete(name: DocumentName): Promise<void>
+}
+
+export interface DocumentsRouterOptions {
+  readonly maxUpdateBytes: number
+  readonly logger: Logger
+}
+
+const UPDATE_TYPE = 'application/octet-stream'
+const JSON_TYPE = 'application/json'
+
+type NamedRequest = Request<{ name: string }>
+type Handler = (request: NamedRequest, response: express.Response) => Promise<void>
+
+/** `/documents…`: list, read, write and delete documents over HTTP. */
+export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptions): Router {
+  const { maxUpdateBytes, logger } = options
+  const router = express.Router({ caseSensitive: true })
+
+  async function requireAccess(request: NamedRequest, needed: 'read' | 'write') {
+    const name = nameOf(request)
+    const requester = await api.authorizeRequest(handshakeOf(request))
+    const access = await requester.accessTo(name)
+    if (access === 'none')
+      throw new DocumentError('forbidden', 'you have no access to this document')
+    if (needed === 'write' && access !== 'write')
+      throw new DocumentError('read-only', 'you may read this document but not change it')
+    return { name, user: requester.user }
+  }
+
+  const readDocument: Handler = async (request, response) => {
+    const { name } = await requireAccess(request, 'read')
+    // The first one is the answer to `Accept: */*`.
+    const type = request.accepts([UPDATE_TYPE, JSON_TYPE])
+    if (type === false)
+      throw new HttpError('not-acceptable', `a document comes as ${UPDATE_TYPE} or ${JSON_TYPE}`)
+    const isJson = type === JSON_TYPE
+    const state = isJson ? await api.readJson(name) : await api.readUpdate(name)
+    if (state === null) throw new HttpError('document-not-found', 'there is no such document')
+    response.set({
+      Vary: 'Accept, Authorization',
+      'Cache-Control': 'private, no-cache',
+      // Weak, because compaction changes the bytes of an update and not what it says.
+      ETag: `W/"${state.epoch}:${state.seq}:${isJson ? 'json' : 'update'}"`,
+      'Document-Epoch': state.epoch,
+      'Document-Seq': String(state.seq),
+    })
+    // A shared type is called whatever people like; nothing of it may be taken for a page.
+    response.set({ 'X-Content-Type-Options': 'nosniff', 'Content-Type': type })
+    if ('json' in state) response.send(JSON.stringify(state.json))
+    else
+      response.send(
+        Buffer.from(state.update.buffer, state.update.byteOffset, state.update.byteLength),
+      )
+  }
+
+  const deleteDocument: Handler = async (request, response) => {
+    const { name } = await requireAccess(request, 'write')
+    await api.delete(name)
+    response.status(204).end()
+  }
+
+  // Decided before a byte of the body is read: a stranger's 64 MiB are not taken in first.
+  const admitUpdate = forward(async (request, response) => {
+    const { name, user } = await requireAccess(request, 'write')
+    if (request.is(UPDATE_TYPE) === false)
+      throw new HttpError('unsupported-media-type', `an update is sent as ${UPDATE_TYPE}`)
+    response.locals['admitted'] = { name, user } satisfies AdmittedUpdate
+  })
+
+  const applyUpdate: Handler = async (request, response) => {
+    const { name, user } = response.locals['admitted'] as AdmittedUpdate
+    if (!Buffer.isBuffer(request.body) || request.body.length === 0)
+      throw new DocumentError('malformed-update', 'the request has no body; send a Yjs V1 update')
+    // An exact copy: Node hands out small bodies as views of a pool that they would keep alive.
+    const { seq } = await api.applyUpdate(name, new Uint8Array(request.body), user)
+    response.json({ seq })
+  }
+
+  router
+    .route('/documents')
+    .get(async (request, response) => {
+      const requester = await api.authorizeRequest(handshakeOf(request))
+      const query = readListQuery(request.query)
+      const page = await listReadable(api, requester, query, () => response.destroyed)
+      response.set('Cache-Control', 'private, no-cache').json(page)
+    })
+    .all(answerMethodNotAllowed('GET', 'HEAD'))
+  router
+    .route('/documents/:name')
+    .get(readDocument)
+    .delete(deleteDocument)
+    .all(answerMethodNotAllowed('GET', 'HEAD', 'DELETE'))
+  router
+    .route('/documents/:name/updates')
+    .post(admitUpdate, readBody(maxUpdateBytes), applyUpdate)
+    .all(answerMethodNotAllowed('POST'))
+  router.use(answerNotFound)
+  router.use(answerErrors(logger))
+  return router
+}
+
+interface AdmittedUpdate {
+  readonly name: DocumentName
+  readonly user: User | null
+}
+
+/** A handler that lets the next one go on once it is done. */
+function forward(handler: Handler): (...args: [...Parameters<Handler>, NextFunction]) => Promise<void> {
+  return async (request, response, next) => {
+    await handler(request, response)
+    next()
+  }
+}
+
+function readBody(maxUpdateBytes: number): RequestHandler<{ name: string }> {
+  const parse = express.raw({ type: UPDATE_TYPE, limit: maxUpdateBytes })
+  return (request, response, next) => {
+    parse(request as Request, response, (error: unknown) => {
+      if (isTooLarge(error))
+        next(
+          new DocumentError(
+            'update-too-large',
+            `an update may have at most ${maxUpdateBytes} bytes`,
+          ),
+        )
+      else next(error)
+    })
+  }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && 'type' in error && error.type === 'entity.too.large'
+}
+
+function nameOf(request: NamedRequest): DocumentName {
+  // Express has undone the percent-encoding once, so that `a%2Fb` is the document `a/b`.
+  const { name } = request.params
+  if (isDocumentName(name)) return name
+  throw new DocumentError('invalid-document-name', documentNameFault(name) ?? 'invalid name')
+}
+
+/** The same question that a Socket.IO connection asks, so that one `authenticate` hook serves both. */
+function handshakeOf(request: Request<Record<string, string>>): Handshake {
+  const bearer = /^Bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')
+  return {
+    auth: bearer === null ? {} : { token: bearer[1] },
+    headers: request.headers,
+    address: request.ip ?? request.socket.remoteAddress ?? '',
+  }
+}
+
+interface ListAnswer {
+  readonly documents: readonly DocumentName[]
+  /** Send this back to read on; null after the last document. */
+  readonly cursor: string | null
+}
+
+/**
+ * A page of the documents that the requester may read. It goes on until the page is full, because a
+ * cursor at a document that was left out would tell its name.
+ */
+async function listReadable(
+  api: DocumentsApi,
+  requester: Requester,
+  query: ListRequest,
+  isGivenUp: () => boolean,
+): Promise<ListAnswer> {
+  const documents: DocumentName[] = []
+  let after = query.after
+  while (!isGivenUp()) {
+    const names = await api.list({ ...query, ...(after === undefined ? {} : { after }) })
+    for (const name of names) {
+      if ((await requester.accessTo(name)) === 'none') continue
+      documents.push(name)
+      if (documents.length === query.limit) return { documents, cursor: name }
+    }
+    if (names.length < query.limit) break
+    after = names.at(-1)
+  }
+  return { documents, cursor: null }
+}

@@ -1,0 +1,77 @@
+import { join, sep } from 'node:path'
+import express, { type Express, type RequestHandler, type Response, type Router } from 'express'
+import type { Logger } from '../telemetry/logger.ts'
+import { answerErrors, answerNotFound } from './problem.ts'
+
+export interface StandaloneAppOptions {
+  readonly documents: Router
+  readonly health: Router
+  /** The directory of the built start page; null leaves `/` empty. */
+  readonly startPage: string | null
+  readonly logger: Logger
+}
+
+/**
+ * Pages run their own scripts and talk to their own server, and nothing else. Inline styles are
+ * allowed because CodeMirror writes its style sheet at run time; colours that come from other
+ * people are checked before they get there.
+ */
+const CONTENT_SECURITY_POLICY = [
+  `default-src 'none'`,
+  `script-src 'self'`,
+  `style-src 'self' 'unsafe-inline'`,
+  `img-src 'self' data:`,
+  `font-src 'self'`,
+  `connect-src 'self'`,
+  `manifest-src 'self'`,
+  `worker-src 'self'`,
+  `base-uri 'none'`,
+  `form-action 'none'`,
+  `frame-ancestors 'none'`,
+].join('; ')
+
+const YEAR_SECONDS = 31_536_000
+
+/** The Express app of `y-rooms serve`: the start page at `/`, documents at `/api`, health at the root. */
+export function standaloneApp(options: StandaloneAppOptions): Express {
+  const { documents, health, startPage, logger } = options
+  const app = express()
+  app.disable('x-powered-by')
+  app.use(setSecurityHeaders)
+  app.use('/api', documents)
+  app.use(health)
+  if (startPage !== null)
+    app.use(
+      express.static(startPage, {
+        redirect: false,
+        cacheControl: false,
+        setHeaders: setCacheControl(startPage),
+      }),
+    )
+  app.use(answerNotFound)
+  app.use(answerErrors(logger))
+  return app
+}
+
+const setSecurityHeaders: RequestHandler = (_request, response, next) => {
+  response.set({
+    'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+    'Cross-Origin-Opener-Policy': 'same-origin',
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    'Referrer-Policy': 'no-referrer',
+    'X-Content-Type-Options': 'nosniff',
+    'X-Frame-Options': 'DENY',
+  })
+  next()
+}
+
+/** Vite puts a hash of the content into the name of everything below `assets`; all else may change in place. */
+function setCacheControl(directory: string): (response: Response, path: string) => void {
+  const hashed = join(directory, 'assets') + sep
+  return (response, path) => {
+    response.set(
+      'Cache-Control',
+      path.startsWith(hashed) ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache',
+    )
+  }
+}

@@ -1,0 +1,102 @@
+import * as Y from 'yjs'
+import { mergeAsTree } from '../../protocol/index.ts'
+import { DocumentIndex } from '../document/document-index.ts'
+import { scanUpdate } from '../document/update-scan.ts'
+
+/** A stored document as bytes: the snapshot, if there is one, then the log after it in order. */
+export interface StoredParts {
+  readonly snapshot: Uint8Array | null
+  /** The index that was stored with the snapshot. */
+  readonly index: Uint8Array | null
+  readonly updates: readonly Uint8Array[]
+}
+
+export interface Folded {
+  readonly update: Uint8Array
+  readonly index: Uint8Array
+}
+
+const allUpdates = (parts: StoredParts): Uint8Array[] =>
+  parts.snapshot === null ? [...parts.updates] : [parts.snapshot, ...parts.updates]
+
+function load(parts: StoredParts): Y.Doc {
+  const doc = new Y.Doc()
+  // One transaction: garbage is collected once, at its end.
+  doc.transact(() => {
+    for (const update of allUpdates(parts)) Y.applyUpdate(doc, update)
+  })
+  return doc
+}
+
+/**
+ * Folds a log into one update through a garbage-collecting Y.Doc (merging bytes alone never forgets
+ * deleted text). Throws rather than return a result that holds less than what it replaces. [T7]
+ */
+export function fold(parts: StoredParts): Folded {
+  const expected = parts.index === null ? new DocumentIndex() : DocumentIndex.decode(parts.index)
+  for (const update of parts.updates) {
+    const scan = scanUpdate(update, (client) => expected.clockOf(client))
+    if (scan.verdict !== 'valid') throw new Error(`a log entry does not scan: ${scan.message}`)
+    expected.apply(scan)
+  }
+  const doc = load(parts)
+  try {
+    if (doc.store.pendingStructs !== null || doc.store.pendingDs !== null)
+      throw new Error('the log has a hole: Yjs could not integrate all of it')
+    const update = Y.encodeStateAsUpdate(doc)
+    const folded = new DocumentIndex()
+    const scan = scanUpdate(update, () => 0)
+    if (scan.verdict !== 'valid') throw new Error(`the snapshot does not scan: ${scan.message}`)
+    folded.apply(scan)
+    if (!folded.dominates(expected)) throw new Error('the snapshot holds less than the log')
+    return { update, index: folded.encode() }
+  } finally {
+    doc.destroy()
+  }
+}
+
+/** What a client with this state vector lacks, as one update (with the whole delete set). */
+export function diff(parts: StoredParts, stateVector: Uint8Array): Uint8Array {
+  return Y.diffUpdate(mergeAsTree(allUpdates(parts)), stateVector)
+}
+
+/** The whole document as one update. */
+export function merge(parts: StoredParts): Uint8Array {
+  return mergeAsTree(allUpdates(parts))
+}
+
+/**
+ * The shared types of a document as JSON. Yjs does not store the type of a root, so it is told from the
+ * content: keys make a map, characters a text, XML nodes a fragment, anything else an array.
+ */
+export function toJson(parts: StoredParts): Record<string, unknown> {
+  const doc = load(parts)
+  try {
+    const json: Record<string, unknown> = Object.create(null) as Record<string, unknown>
+    for (const [name, type] of doc.share) json[name] = rootType(doc, name, type).toJSON()
+    return json
+  } finally {
+    doc.destroy()
+  }
+}
+
+function rootType(
+  doc: Y.Doc,
+  name: string,
+  type: Y.AbstractType<unknown>,
+): { toJSON(): unknown } {
+  for (let item = type._start; item !== null; item = item.right) {
+    if (item.content instanceof Y.ContentString || item.content instanceof Y.ContentFormat)
+      return doc.getText(name)
+    if (item.content instanceof Y.ContentEmbed) return doc.getText(name)
+    if (item.content instanceof Y.ContentType) {
+      const nested = item.content.type
+      if (nested instanceof Y.XmlElement || nested instanceof Y.XmlText || nested instanceof Y.XmlHook)
+        return doc.getXmlFragment(name)
+      return doc.getArray(name)
+    }
+    // A deleted run tells nothing about the type; look on.
+    if (!item.deleted) return doc.getArray(name)
+  }
+  return type._map.size > 0 ? doc.getMap(name) : doc.getText(name)
+}

@@ -1,0 +1,265 @@
+import type { Router } from 'express'
+import { documentNameFault, isDocumentName, type DocumentName } from '../protocol/index.ts'
+import { Gateway, type AttachTarget } from './connection/gateway.ts'
+import { Compaction } from './document/compaction.ts'
+import { DocumentEditor } from './document/document-editor.ts'
+import { DocumentReader } from './document/document-reader.ts'
+import { DocumentRegistry } from './document/document-registry.ts'
+import { OpenDocument, type PendingEntry } from './document/open-document.ts'
+import { SnapshotCache } from './document/snapshot-cache.ts'
+import { DocumentError } from './errors.ts'
+import { documentsRouter, type DocumentsApi } from './http/documents-router.ts'
+import { healthRouter } from './http/health-router.ts'
+import { CommitLoop } from './log/commit-loop.ts'
+import { threadWorker, type DocumentWorker } from './log/document-worker.ts'
+import { resolveOptions, type ResolvedOptions, type ServerOptions } from './options.ts'
+import { Metrics } from './telemetry/metrics.ts'
+
+/** A document server. It owns its storage and worker threads; sockets and HTTP servers stay their host's. */
+export interface DocumentServer {
+  /** Resolves when the storage is open; rejects with its `StorageError`. Requests wait for it by themselves. */
+  ready(): Promise<void>
+  /** Serves an HTTP server, a Socket.IO server (namespace `/y-rooms`), or one namespace. Several are possible. */
+  attach(target: AttachTarget): void
+  /** Express: `/documents…`. Mount it where you like, for example at `/api`. */
+  router(): Router
+  /** Express: `/healthz`, `/readyz`, `/metrics`. */
+  healthRouter(): Router
+  /** A server-side editor of one document. Close it when done. */
+  open(name: string): Promise<DocumentEditor>
+  /** Folds the log of a document that is open now into a snapshot. Resolves when that is stored. */
+  compact(name: string): Promise<void>
+  /**
+   * Stops accepting, waits for writes under way (at most `closeTimeoutMs`), tells clients to come back later, releases storage
+   * and threads. Idempotent. The host's servers go on.
+   */
+  close(): Promise<void>
+}
+
+/**
+ * Makes a document server. Throws an `OptionError` that names the option when one is wrong; opens the storage at
+ * once (see `ready`).
+ */
+export function createDocumentServer(options: ServerOptions): DocumentServer {
+  return new Server(resolveOptions(options))
+}
+
+class Server implements DocumentServer {
+  readonly #options: ResolvedOptions
+  readonly #worker: DocumentWorker = threadWorker()
+  readonly #commits: CommitLoop<PendingEntry>
+  readonly #registry: DocumentRegistry
+  readonly #reader: DocumentReader
+  readonly #compaction: Compaction
+  readonly #gateway: Gateway
+  readonly #metrics: Metrics
+  readonly #editors = new Set<DocumentEditor>()
+  readonly #opening: Promise<void>
+  #state: 'opening' | 'open' | 'closing' = 'opening'
+  #storageFault: string | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options
+    const { storage, clock, logger } = options
+    this.#metrics = new Metrics({
+      connections: () => this.#gateway.connectionCount,
+      openDocuments: () => this.#registry.size,
+    })
+    this.#commits = new CommitLoop(storage, clock, {
+      handleBatchCommitted: (entries, bytes, durationMs) => {
+        this.#storageFault = null
+        this.#metrics.updates.inc(entries)
+        this.#metrics.updateBytes.inc(bytes)
+        this.#metrics.commitSeconds.observe(durationMs / 1000)
+      },
+      handleBatchFailed: (error) => {
+        this.#storageFault = error instanceof Error ? error.message : String(error)
+        this.#metrics.commitFailures.inc()
+      },
+    })
+    this.#compaction = new Compaction({
+      storage,
+      worker: this.#worker,
+      logger,
+      afterBytes: options.compactAfterBytes,
+      afterEntries: options.compactAfterEntries,
+    })
+    this.#registry = new DocumentRegistry({
+      clock,
+      idleUnloadMs: options.idleUnloadMs,
+      load: async (name, handle) => {
+        await this.#opening
+        return OpenDocument.load({
+          ...options,
+          handle,
+          name,
+          commits: this.#commits,
+          onGrown: (document) => this.#compaction.consider(document),
+        })
+      },
+      deleteStored: (name) => storage.delete(name),
+      compaction: () => this.#compaction,
+    })
+    this.#reader = new DocumentReader(
+      storage,
+      new SnapshotCache(storage, options.snapshotCacheBytes),
+      this.#worker,
+    )
+    this.#gateway = new Gateway(options, {
+      registry: this.#registry,
+      reader: this.#reader,
+      authorize: options.authorize,
+      maxUpdateBytes: options.maxUpdateBytes,
+      maxPresenceBytes: options.maxPresenceBytes,
+      maxDocumentsPerConnection: options.maxDocumentsPerConnection,
+    })
+    this.#opening = storage.open().then(() => {
+      if (this.#state === 'opening') this.#state = 'open'
+    })
+    this.#opening.catch((error: unknown) => {
+      this.#storageFault = error instanceof Error ? error.message : String(error)
+      logger.error('the storage did not open', { error })
+    })
+  }
+
+  ready(): Promise<void> {
+    return this.#opening
+  }
+
+  attach(target: AttachTarget): void {
+    if (this.#state === 'closing')
+      throw new DocumentError('server-closing', 'the server is closing')
+    this.#gateway.attach(target)
+  }
+
+  router(): Router {
+    const { maxUpdateBytes, logger } = this.#options
+    return documentsRouter(this.#documentsApi(), { maxUpdateBytes, logger })
+  }
+
+  healthRouter(): Router {
+    return healthRouter(
+      { notReadyReason: () => this.#notReadyReason(), metrics: this.#metrics.registry },
+      this.#options.logger,
+    )
+  }
+
+  async open(name: string): Promise<DocumentEditor> {
+    this.#assertNotClosing()
+    const lease = await this.#registry.acquire(checkedName(name))
+    const editor = new DocumentEditor(lease, this.#options.storage)
+    this.#editors.add(editor)
+    return editor
+  }
+
+  async compact(name: string): Promise<void> {
+    this.#assertNotClosing()
+    const lease = await this.#registry.acquire(checkedName(name))
+    try {
+      await this.#compaction.run(lease.document)
+    } finally {
+      lease.release()
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#state = 'closing'
+    this.#gateway.stopAccepting()
+    const { clock, closeTimeoutMs, storage, logger } = this.#options
+    const editors = Promise.all([...this.#editors].map((editor) => editor.close()))
+    const isFlushed = await settlesWithin(
+      Promise.all([editors, this.#commits.whenIdle(), this.#compaction.close()]),
+      (expire) => clock.setTimer(closeTimeoutMs, expire),
+    )
+    if (!isFlushed) logger.warn('closing without waiting any longer for writes under way')
+    this.#gateway.close()
+    this.#registry.close()
+    await this.#worker.close()
+    await this.#opening.catch(() => undefined)
+    await storage.close()
+  }
+
+  #assertNotClosing(): void {
+    if (this.#state === 'closing')
+      throw new DocumentError('server-closing', 'the server is closing')
+  }
+
+  #notReadyReason(): string | null {
+    if (this.#state === 'closing') return 'the server is closing'
+    if (this.#storageFault !== null) return `the storage failed: ${this.#storageFault}`
+    return this.#state === 'open' ? null : 'the storage is being opened'
+  }
+
+  #documentsApi(): DocumentsApi {
+    const { storage, authenticate, authorize } = this.#options
+    const stored = async (name: DocumentName) => {
+      await this.#opening
+      const head = await storage.head(name)
+      return head.seq === 0 ? null : head
+    }
+    return {
+      authorizeRequest: async (handshake) => {
+        const user = authenticate === null ? null : await authenticate(handshake)
+        if (user === null && authenticate !== null)
+          throw new DocumentError('unauthenticated', 'the credentials were refused')
+        return { user, accessTo: async (name) => authorize(user, name) }
+      },
+      list: async (request) => {
+        await this.#opening
+        return storage.list(request)
+      },
+      readUpdate: async (name) => {
+        const head = await stored(name)
+        if (head === null) return null
+        return { epoch: head.epoch, seq: head.seq, update: await this.#reader.whole(head, name) }
+      },
+      readJson: async (name) => {
+        const head = await stored(name)
+        if (head === null) return null
+        return { epoch: head.epoch, seq: head.seq, json: await this.#reader.json(head, name) }
+      },
+      applyUpdate: async (name, update, author) => {
+        this.#assertNotClosing()
+        const lease = await this.#registry.acquire(name)
+        try {
+          const seq = await lease.document.accept(update, {
+            origin: null,
+            userId: author?.id ?? null,
+          })
+          return { seq }
+        } finally {
+          lease.release()
+        }
+      },
+      delete: async (name) => {
+        this.#assertNotClosing()
+        await this.#opening
+        await this.#registry.delete(name)
+      },
+    }
+  }
+}
+
+function checkedName(name: string): DocumentName {
+  if (isDocumentName(name)) return name
+  throw new DocumentError('invalid-document-name', documentNameFault(name) ?? 'invalid name')
+}
+
+function settlesWithin(
+  work: Promise<unknown>,
+  setTimer: (expire: () => void) => () => void,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const cancel = setTimer(() => resolve(false))
+    work.then(
+      () => resolve(true),
+      () => resolve(true),
+    ).finally(cancel)
+  })
+}

@@ -1,0 +1,217 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { Level } from 'level'
+import { StorageError } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { levelCode, reasonOf, storageError } from './level-error.ts'
+import { isNewDatabase, readDroppedLines } from './level-files.ts'
+import { FORMAT_KEY, type KeyRange } from './level-keys.ts'
+import { decodeFormat, encodeFormat, FORMAT_VERSION } from './records.ts'
+import { locked } from './directory-lock.ts'
+
+export type OpenLevel = Level<Uint8Array, Uint8Array>
+
+export type WriteOperation =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: Uint8Array }
+
+export interface DatabaseOptions {
+  /** Wait for the disk with every write. */
+  readonly isSynced: boolean
+  readonly writeBufferBytes: number
+  readonly cacheBytes: number
+  readonly logger: Logger
+  /** What was read before may be wrong now: a write that had failed may have come back with the log. */
+  readonly handleReopened: () => void
+}
+
+/** LevelDB inside the directory, in a folder of its own so that our lock file is none of its files. */
+export const LEVEL_FOLDER = 'log'
+
+/**
+ * The open LevelDB. After a failed write it is closed and opened anew before anything else is done: LevelDB
+ * refuses all writes after a failed fsync, and after a half-written log record it writes on behind bytes
+ * that the next start cannot read past.
+ */
+export class LevelDatabase {
+  readonly #directory: string
+  readonly #options: DatabaseOptions
+  #level: OpenLevel | null = null
+  #databaseId: string | null = null
+  #opening: Promise<void> | null = null
+  /** How often the database was opened anew. What was read in another era is not to be built upon. */
+  #era = 0
+
+  constructor(directory: string, options: DatabaseOptions) {
+    this.#directory = directory
+    this.#options = options
+  }
+
+  get era(): number {
+    return this.#era
+  }
+
+  get databaseId(): string {
+    if (this.#databaseId === null) throw unavailable(this.#directory)
+    return this.#databaseId
+  }
+
+  /** Throws between a failed write and a successful reopening; await `ready` first. */
+  get level(): OpenLevel {
+    if (this.#level === null) throw unavailable(this.#directory)
+    return this.#level
+  }
+
+  async open(): Promise<void> {
+    this.#level = await this.#openLevel(isNewDatabase(this.#folder))
+    try {
+      this.#databaseId = await this.#readFormat(this.#level)
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    for (const line of readDroppedLines(this.#folder))
+      this.#options.logger.error('LevelDB dropped damaged bytes of its log: updates may be missing', {
+        directory: this.#directory,
+        line,
+      })
+  }
+
+  /** Resolves when `level` can be used. Opens the database anew if the last attempt failed. */
+  async ready(): Promise<void> {
+    if (this.#level !== null) return
+    this.#opening ??= this.#reopen().finally(() => (this.#opening = null))
+    await this.#opening
+  }
+
+  /**
+   * Applies all operations or none. When it rejects the database has been opened anew, or `ready` will.
+   * With an `era`: refuses when the database was opened anew since then.
+   */
+  async write(operations: readonly WriteOperation[], era = this.#era): Promise<void> {
+    await this.ready()
+    if (era !== this.#era)
+      throw new StorageError('storage-unavailable', 'The database was opened anew meanwhile.')
+    const level = this.level
+    try {
+      await level.batch([...operations], { sync: this.#options.isSynced })
+    } catch (error) {
+      await this.#handleWriteFailure(level, error)
+      throw storageError(error, `writing to ${this.#directory}`)
+    }
+  }
+
+  /**
+   * Removes what nothing refers to any more. LevelDB does it on its own thread, in batches of about 16 KiB of keys
+   * between which other writes get through, and without fsync: what a power cut brings back is garbage.
+   */
+  async clear(range: KeyRange): Promise<void> {
+    await this.ready()
+    const level = this.level
+    try {
+      await level.clear({ gte: range.gte, lt: range.lt })
+    } catch (error) {
+      await this.#handleWriteFailure(level, error)
+      throw storageError(error, `removing replaced rows from ${this.#directory}`)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#opening?.catch(() => undefined)
+    const level = this.#level
+    this.#level = null
+    await level?.close()
+  }
+
+  async #handleWriteFailure(failed: OpenLevel, error: unknown): Promise<void> {
+    this.#options.logger.error('a write failed; opening the database anew', {
+      directory: this.#directory,
+      error: reasonOf(error),
+    })
+    // Of several writes that fail together the first opens the database anew, the others wait for it.
+    if (this.#level === failed) {
+      this.#level = null
+      this.#opening ??= this.#reopen(failed).finally(() => (this.#opening = null))
+    }
+    await this.#opening?.catch((cause: unknown) =>
+      this.#options.logger.error('the database could not be opened anew', {
+        directory: this.#directory,
+        error: reasonOf(cause),
+      }),
+    )
+  }
+
+  async #reopen(failed?: OpenLevel): Promise<void> {
+    await failed?.close()
+    // Never create here: a directory that has vanished (an unmounted volume) must not come back empty.
+    const level = await this.#openLevel(false)
+    try {
+      if ((await this.#readFormat(level)) !== this.#databaseId)
+        throw new StorageError('storage-format', `${this.#directory} holds another database now.`)
+    } catch (error) {
+      await level.close()
+      throw error
+    }
+    this.#era++
+    this.#options.handleReopened()
+    this.#level = level
+  }
+
+  async #openLevel(createIfMissing: boolean): Promise<OpenLevel> {
+    const level: OpenLevel = new Level<Uint8Array, Uint8Array>(this.#folder, {
+      keyEncoding: 'view',
+      valueEncoding: 'view',
+      createIfMissing,
+      // A second handle in this process would otherwise release LevelDB's own lock.
+      multithreading: true,
+      writeBufferSize: this.#options.writeBufferBytes,
+      cacheSize: this.#options.cacheBytes,
+    })
+    try {
+      await level.open()
+    } catch (error) {
+      throw this.#openError(error)
+    }
+    return level
+  }
+
+  /** The database id, drawn and stored when the database is new. */
+  async #readFormat(level: OpenLevel): Promise<string> {
+    const stored = await level.get(FORMAT_KEY)
+    if (stored === undefined) {
+      if ((await level.keys({ limit: 1 }).all()).length > 0)
+        throw this.#formatError('holds a LevelDB database of something else')
+      const databaseId = randomBytes(8).toString('hex')
+      const value = encodeFormat(FORMAT_KEY, { version: FORMAT_VERSION, databaseId })
+      await level.put(FORMAT_KEY, value, { sync: true })
+      return databaseId
+    }
+    const format = decodeFormat(FORMAT_KEY, stored)
+    if (format === null) throw this.#formatError('has a damaged format record')
+    if (format.version > FORMAT_VERSION)
+      throw this.#formatError(
+        `was written by a newer version (format ${format.version}, this one knows ${FORMAT_VERSION})`,
+      )
+    return format.databaseId
+  }
+
+  #openError(error: unknown): StorageError {
+    const code = levelCode(error)
+    if (code === 'LEVEL_LOCKED') return locked(this.#directory, 'another process', error)
+    const fault = code === 'LEVEL_CORRUPTION' ? 'is damaged' : 'cannot be opened'
+    const message = `The database in ${this.#directory} ${fault}: ${reasonOf(error)}`
+    return new StorageError('storage-inaccessible', message, { cause: error })
+  }
+
+  #formatError(fault: string): StorageError {
+    return new StorageError('storage-format', `The database in ${this.#directory} ${fault}.`)
+  }
+
+  get #folder(): string {
+    return join(this.#directory, LEVEL_FOLDER)
+  }
+}
+
+function unavailable(directory: string): StorageError {
+  return new StorageError('storage-unavailable', `The database in ${directory} is not open.`)
+}

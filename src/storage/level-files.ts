@@ -1,0 +1,47 @@
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+/** What LevelDB leaves on disk, as far as it has to be looked at from outside. Never its LOCK file. */
+
+/**
+ * Whether LevelDB may create a database here. Where its CURRENT file is lost but rows are left, it would make a new,
+ * empty database and remove the rows as leftovers.
+ */
+export function isNewDatabase(folder: string): boolean {
+  if (!existsSync(folder)) return true
+  const files = readdirSync(folder)
+  return !files.includes('CURRENT') && !files.some((file) => /^\d+\.(?:log|ldb|sst)$/.test(file))
+}
+
+/** What LevelDB had to leave out when it was opened last, in its own words. It rejects nothing for that. */
+export function readDroppedLines(folder: string): readonly string[] {
+  try {
+    const lines = readFileSync(join(folder, 'LOG'), 'utf8').split('\n')
+    return lines.filter((line) => /dropping \d+ bytes|Ignoring error/.test(line))
+  } catch {
+    return []
+  }
+}
+
+/** Makes the directory, and its entry in the directories above, survive a power cut. */
+export function makeDirectory(directory: string): void {
+  const firstMade = mkdirSync(directory, { recursive: true })
+  if (firstMade === undefined) return
+  for (let made = directory; ; made = dirname(made)) {
+    syncDirectory(dirname(made))
+    if (made === firstMade || made === dirname(made)) return
+  }
+}
+
+function syncDirectory(directory: string): void {
+  try {
+    const descriptor = openSync(directory, 'r')
+    try {
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch {
+    // Windows cannot open directories, some file systems cannot sync them; neither can do better.
+  }
+}

@@ -1,0 +1,202 @@
+import { crc32 } from 'node:zlib'
+import { StorageError } from '../errors.ts'
+import type { LogEntry, NewEntry } from './storage.ts'
+
+/**
+ * The values of the database. Each is
+ *
+ *     crc(4) version(1) body
+ *
+ * with the CRC-32 of the key, the version and the body: LevelDB checks nothing on a read, and a row that
+ * turns up under another key is as wrong as a row with a flipped bit. Numbers are big endian.
+ */
+const CRC_BYTES = 4
+const HEADER_BYTES = CRC_BYTES + 1
+const RECORD_VERSION = 1
+
+/** What is on disk under a document's name. A name without a record has generation 0 and nothing else. */
+export interface DocumentRecord {
+  /** How often the name was deleted. */
+  readonly generation: number
+  /** Whether this generation has at least one entry. */
+  readonly isWritten: boolean
+  /** The newest snapshot's sequence number; 0: there is none. */
+  readonly snapshotSeq: number
+  /** The snapshot before; 0: there is none. Entries up to here are gone or about to go. */
+  readonly previousSeq: number
+}
+
+/**
+ * The size of a snapshot: its update is in the chunks from 0 on, the document index in the chunks behind,
+ * all of `chunkBytes` bytes but the last of either.
+ */
+export interface Manifest {
+  readonly bytes: number
+  readonly chunkBytes: number
+  readonly indexBytes: number
+}
+
+/** Where a record was read, for the message of the error. */
+export interface RecordPlace {
+  readonly name: string
+  /** For example `log entry 7`. */
+  readonly what: string
+}
+
+export function recordDamaged(place: RecordPlace, fault: string, cause?: unknown): StorageError {
+  return new StorageError(
+    'record-damaged',
+    `The ${place.what} of document ${JSON.stringify(place.name)} ${fault}.`,
+    cause === undefined ? undefined : { cause },
+  )
+}
+
+/** version(2) database id(8): the one record whose shape every later version keeps. */
+const MAGIC = Buffer.from('y-rooms\n')
+export const FORMAT_VERSION = 1
+
+export interface FormatRecord {
+  readonly version: number
+  /** Eight random bytes in hexadecimal, drawn when the database was made. */
+  readonly databaseId: string
+}
+
+export function encodeFormat(key: Uint8Array, record: FormatRecord): Uint8Array {
+  const value = Buffer.alloc(HEADER_BYTES + MAGIC.length + 2 + 8)
+  MAGIC.copy(value, HEADER_BYTES)
+  value.writeUInt16BE(record.version, HEADER_BYTES + MAGIC.length)
+  value.write(record.databaseId, HEADER_BYTES + MAGIC.length + 2, 'hex')
+  return seal(key, value)
+}
+
+/** Null: this is no database of ours, or its format record is damaged. */
+export function decodeFormat(key: Uint8Array, stored: Uint8Array): FormatRecord | null {
+  const value = asBuffer(stored)
+  const start = HEADER_BYTES + MAGIC.length
+  if (value.length < start + 10 || value.readUInt32BE(0) !== checksum(key, value)) return null
+  if (!value.subarray(HEADER_BYTES, start).equals(MAGIC)) return null
+  return {
+    version: value.readUInt16BE(start),
+    databaseId: value.toString('hex', start + 2, start + 10),
+  }
+}
+
+/** flags(1) generation(4) snapshot seq(8) previous seq(8) */
+const DOCUMENT_BYTES = HEADER_BYTES + 1 + 4 + 8 + 8
+
+export function encodeDocument(key: Uint8Array, record: DocumentRecord): Uint8Array {
+  const value = Buffer.allocUnsafe(DOCUMENT_BYTES)
+  let offset = value.writeUInt8(record.isWritten ? 1 : 0, HEADER_BYTES)
+  offset = value.writeUInt32BE(record.generation, offset)
+  offset = value.writeBigUInt64BE(BigInt(record.snapshotSeq), offset)
+  value.writeBigUInt64BE(BigInt(record.previousSeq), offset)
+  return seal(key, value)
+}
+
+export function decodeDocument(key: Uint8Array, stored: Uint8Array, name: string): DocumentRecord {
+  const value = unseal(key, stored, DOCUMENT_BYTES, { name, what: 'record' })
+  return {
+    isWritten: value.readUInt8(HEADER_BYTES) === 1,
+    generation: value.readUInt32BE(HEADER_BYTES + 1),
+    snapshotSeq: Number(value.readBigUInt64BE(HEADER_BYTES + 5)),
+    previousSeq: Number(value.readBigUInt64BE(HEADER_BYTES + 13)),
+  }
+}
+
+/** received at(8, float) author length(4) author, then the update to the end */
+const ENTRY_HEADER_BYTES = HEADER_BYTES + 8 + 4
+const NO_AUTHOR = 0xffff_ffff
+
+export function encodeEntry(key: Uint8Array, entry: NewEntry): Uint8Array {
+  const authorBytes = entry.author === null ? 0 : Buffer.byteLength(entry.author)
+  const value = Buffer.allocUnsafe(ENTRY_HEADER_BYTES + authorBytes + entry.update.length)
+  value.writeDoubleBE(entry.receivedAt, HEADER_BYTES)
+  value.writeUInt32BE(entry.author === null ? NO_AUTHOR : authorBytes, HEADER_BYTES + 8)
+  if (entry.author !== null) value.write(entry.author, ENTRY_HEADER_BYTES)
+  value.set(entry.update, ENTRY_HEADER_BYTES + authorBytes)
+  return seal(key, value)
+}
+
+export function decodeEntry(
+  key: Uint8Array,
+  stored: Uint8Array,
+  name: string,
+  seq: number,
+): LogEntry {
+  const place = { name, what: `log entry ${seq}` }
+  const value = unseal(key, stored, ENTRY_HEADER_BYTES, place)
+  const authorLength = value.readUInt32BE(HEADER_BYTES + 8)
+  const updateStart = ENTRY_HEADER_BYTES + (authorLength === NO_AUTHOR ? 0 : authorLength)
+  if (updateStart > value.length) throw recordDamaged(place, 'is too short')
+  return {
+    seq,
+    update: bytesFrom(value, updateStart),
+    author:
+      authorLength === NO_AUTHOR ? null : value.toString('utf8', ENTRY_HEADER_BYTES, updateStart),
+    receivedAt: value.readDoubleBE(HEADER_BYTES),
+  }
+}
+
+/** bytes(8) chunk bytes(4) index bytes(8) */
+const MANIFEST_BYTES = HEADER_BYTES + 8 + 4 + 8
+
+export function encodeManifest(key: Uint8Array, manifest: Manifest): Uint8Array {
+  const value = Buffer.allocUnsafe(MANIFEST_BYTES)
+  value.writeBigUInt64BE(BigInt(manifest.bytes), HEADER_BYTES)
+  value.writeUInt32BE(manifest.chunkBytes, HEADER_BYTES + 8)
+  value.writeBigUInt64BE(BigInt(manifest.indexBytes), HEADER_BYTES + 12)
+  return seal(key, value)
+}
+
+export function decodeManifest(key: Uint8Array, stored: Uint8Array, place: RecordPlace): Manifest {
+  const value = unseal(key, stored, MANIFEST_BYTES, place)
+  return {
+    bytes: Number(value.readBigUInt64BE(HEADER_BYTES)),
+    chunkBytes: value.readUInt32BE(HEADER_BYTES + 8),
+    indexBytes: Number(value.readBigUInt64BE(HEADER_BYTES + 12)),
+  }
+}
+
+/** A record of bytes alone: a chunk of a snapshot, or the empty mark of an unswept document. */
+export function encodeBytes(key: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const value = Buffer.allocUnsafe(HEADER_BYTES + bytes.length)
+  value.set(bytes, HEADER_BYTES)
+  return seal(key, value)
+}
+
+export function decodeBytes(key: Uint8Array, stored: Uint8Array, place: RecordPlace): Uint8Array {
+  return bytesFrom(unseal(key, stored, HEADER_BYTES, place), HEADER_BYTES)
+}
+
+function seal(key: Uint8Array, value: Buffer): Buffer {
+  value[CRC_BYTES] = RECORD_VERSION
+  value.writeUInt32BE(checksum(key, value), 0)
+  return value
+}
+
+function unseal(
+  key: Uint8Array,
+  stored: Uint8Array,
+  leastBytes: number,
+  place: RecordPlace,
+): Buffer {
+  const value = asBuffer(stored)
+  if (value.length < HEADER_BYTES || value.readUInt32BE(0) !== checksum(key, value))
+    throw recordDamaged(place, 'does not match its checksum')
+  if (value[CRC_BYTES] !== RECORD_VERSION || value.length < leastBytes)
+    throw recordDamaged(place, `has the unknown version ${value[CRC_BYTES]}`)
+  return value
+}
+
+function checksum(key: Uint8Array, value: Buffer): number {
+  return crc32(value.subarray(CRC_BYTES), crc32(key))
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** A plain Uint8Array, whose `slice` copies, where a Buffer's does not. */
+function bytesFrom(value: Buffer, start: number): Uint8Array {
+  return new Uint8Array(value.buffer, value.byteOffset + start, value.length - start)
+}

@@ -1,0 +1,53 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+export interface LiveCounts {
+  connections(): number
+  openDocuments(): number
+}
+
+/** The metrics of one server, in a registry of their own: one process may hold several servers. */
+export class Metrics {
+  readonly registry = new Registry()
+  readonly updates: Counter
+  readonly updateBytes: Counter
+  readonly commitFailures: Counter
+  readonly commitSeconds: Histogram
+
+  constructor(live: LiveCounts) {
+    const registers = [this.registry]
+    this.updates = new Counter({
+      name: 'y_rooms_updates_total',
+      help: 'Updates that became durable',
+      registers,
+    })
+    this.updateBytes = new Counter({
+      name: 'y_rooms_update_bytes_total',
+      help: 'Bytes of updates that became durable',
+      registers,
+    })
+    this.commitFailures = new Counter({
+      name: 'y_rooms_commit_failures_total',
+      help: 'Write batches that the storage refused',
+      registers,
+    })
+    this.commitSeconds = new Histogram({
+      name: 'y_rooms_commit_seconds',
+      help: 'Time from the start of a write batch until it was durable',
+      // From a fast SSD to a disk in trouble.
+      buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
+      registers,
+    })
+    const connections = new Gauge({
+      name: 'y_rooms_connections',
+      help: 'Connections open now',
+      registers,
+      collect: () => connections.set(live.connections()),
+    })
+    const documents = new Gauge({
+      name: 'y_rooms_open_documents',
+      help: 'Documents in memory now',
+      registers,
+      collect: () => documents.set(live.openDocuments()),
+    })
+  }
+}

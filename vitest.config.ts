@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Tests start servers, worker threads and browsers: processes keep them apart, two fill a small machine.
+    pool: 'forks',
+    maxWorkers: 2,
+    // A slow machine under load, not the expected duration.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    reporters: ['default', './scripts/closing-line-reporter.mjs'],
+  },
+})
