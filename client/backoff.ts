@@ -22,7 +22,7 @@ export class Backoff {
 
   /** An attempt worked. Only what lasts is rewarded, else a server that accepts and drops is hammered. */
   handleSuccess(): void {
-    this.#succeededAt = this.#clock.now()
+    this.#succeededAt ??= this.#clock.now()
   }
 
   /** The pause before the next attempt, in milliseconds: between half and all of the current bound. */

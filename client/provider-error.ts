@@ -8,8 +8,8 @@ export type ClientErrorCode =
   | 'connection-failed'
   /** The `token` function threw or rejected; its error is the `cause`. */
   | 'token-failed'
-  /** An observer of the Y.Doc threw while a remote update was applied; its error is the `cause`. */
-  | 'observer-failed'
+  /** Applying a remote update threw, as a rule in an observer of the Y.Doc; its error is the `cause`. */
+  | 'apply-failed'
   /** `whenSaved` ran out of time. The changes are kept and still being sent. */
   | 'save-timeout'
   /** `destroy` was called while somebody waited. */

@@ -20,5 +20,4 @@ class ClosingLineReporter {
 }
 
 // vitest finds a reporter by the default export of its file.
-// oxlint-disable-next-line import/no-default-export
 export default ClosingLineReporter

@@ -47,7 +47,10 @@ function findChromium() {
 function installChromium() {
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return null
   console.error('installing Chromium for the browser tests …')
-  const options = { stdio: ['ignore', 2, 2], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
+  const options = {
+    stdio: ['ignore', 2, 2],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  }
   // The lists of a fresh image are empty or old; an install that works without new ones does not wait for them.
   const install = () =>
     spawnSync('apt-get', ['install', '-y', '--no-install-recommends', 'chromium'], options).status

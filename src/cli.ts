@@ -58,7 +58,8 @@ export async function runCli(args: readonly string[]): Promise<void> {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const logger = lineLogger((line) => process.stderr.write(line), Date.now)
+  const log = new StartLog()
+  const logger = lineLogger((line) => log.write(line), Date.now)
   const documents = createDocumentServer({
     storage: levelStorage(options.dataDirectory, { durability: options.durability }),
     logger,
@@ -66,6 +67,7 @@ async function serve(options: ServeOptions): Promise<void> {
   })
   const stopRequested = whenToldToStop()
   const http = await start(documents, options, logger)
+  log.release()
   http.on('error', (error) => logger.error('the HTTP server failed', { error }))
   const url = urlOf(http.address() as AddressInfo, options.host)
   process.stdout.write(`y-rooms listening on ${url} (data in ${options.dataDirectory})\n`)
@@ -75,6 +77,24 @@ async function serve(options: ServeOptions): Promise<void> {
   await stop(http, documents)
   // Not left to the event loop: whatever the stop forgot would hold the process back.
   process.exit()
+}
+
+/**
+ * Keeps the log back until the server runs. A start that fails says so in one line of its own, which
+ * would drown in what its parts log about the same failure.
+ */
+class StartLog {
+  #held: string[] | null = []
+
+  write(line: string): void {
+    if (this.#held === null) process.stderr.write(line)
+    else this.#held.push(line)
+  }
+
+  release(): void {
+    for (const line of this.#held ?? []) process.stderr.write(line)
+    this.#held = null
+  }
 }
 
 /** Opens the storage, then the port: whoever connects finds documents. */

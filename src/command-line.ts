@@ -176,7 +176,9 @@ function readOrigins(
 
 /** An origin as browsers send it: scheme, host and port, without a path or a slash at the end. */
 function isOrigin(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text
+  return (
+    URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text
+  )
 }
 
 function isLoopback(host: string): boolean {

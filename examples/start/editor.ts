@@ -11,7 +11,7 @@ export function createEditor(parent: HTMLElement, text: Text, awareness: Awarene
   return new EditorView({
     parent,
     state: EditorState.create({
-      doc: text.toString(),
+      doc: text.toJSON(),
       extensions: [
         // Tab is left alone: it leads out of the editor for those who have no mouse.
         keymap.of([...yUndoManagerKeymap, ...defaultKeymap]),

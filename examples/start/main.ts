@@ -35,13 +35,16 @@ function wireLinks(): void {
   const copyLink = element('copy-link', HTMLButtonElement)
   const label = copyLink.textContent
   let timer: ReturnType<typeof setTimeout> | undefined
-  copyLink.addEventListener('click', async () => {
-    const isCopied = await copy(linkTo(name, location.href))
+  const showCopied = (isCopied: boolean): void => {
     copyLink.textContent = isCopied ? 'Copied' : 'See address bar'
     announcements.textContent = isCopied ? 'Link copied' : 'The link is in the address bar'
-    if (!isCopied) history.replaceState(null, '', linkTo(name, location.href))
     clearTimeout(timer)
     timer = setTimeout(() => (copyLink.textContent = label), 2000)
+  }
+  copyLink.addEventListener('click', () => {
+    const link = linkTo(name, location.href)
+    history.replaceState(null, '', link)
+    void copy(link).then(showCopied)
   })
 }
 
@@ -59,8 +62,12 @@ function openDocument(): void {
     showSaveState()
   })
   provider.on('save-state', showSaveState)
-  provider.on('closed', (closed) => {
-    refusal = closed.retry === 'never' ? closed.message : null
+  provider.on('closed', ({ reason }) => {
+    refusal = reason
+    showSaveState()
+  })
+  provider.on('rejected', ({ error }) => {
+    refusal = error.message
     showSaveState()
   })
   showMyself(provider)
@@ -68,7 +75,6 @@ function openDocument(): void {
 
   void provider.whenSynced.then(() => {
     wasSynced = true
-    refusal = null
     const main = element('editor', HTMLElement)
     createEditor(main, doc.getText('body'), provider.awareness).focus()
     main.setAttribute('aria-busy', 'false')

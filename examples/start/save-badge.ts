@@ -1,6 +1,5 @@
-import type { SocketIOProvider } from 'y-rooms/client'
+import type { SaveState } from 'y-rooms/client'
 
-type SaveState = SocketIOProvider['saveState']
 type Tone = 'good' | 'busy' | 'warning' | 'bad'
 
 interface Badge {
@@ -25,17 +24,19 @@ const SAVING_SHOWN_MS = 400
 export function badgeOf(situation: SaveSituation): Badge {
   const { saveState, isConnected, wasSynced, refusal } = situation
   if (refusal !== null) return { text: `Refused: ${refusal}`, tone: 'bad' }
-  if (saveState === 'rejected') return { text: 'Refused: not saved', tone: 'bad' }
   if (!wasSynced) return { text: 'Connecting…', tone: 'busy' }
-  if (saveState === 'saved')
-    return isConnected
-      ? { text: 'Saved', tone: 'good' }
-      : { text: 'Offline – all edits saved', tone: 'warning' }
-  if (saveState === 'saved-locally')
-    return { text: 'Saved on this device – offline', tone: 'warning' }
-  if (saveState === 'unsaved' || !isConnected)
-    return { text: 'Not saved – offline', tone: 'warning' }
-  return { text: 'Saving…', tone: 'busy' }
+  switch (saveState) {
+    case 'saved':
+      return isConnected
+        ? { text: 'Saved', tone: 'good' }
+        : { text: 'Offline – all edits saved', tone: 'warning' }
+    case 'saving':
+      return { text: 'Saving…', tone: 'busy' }
+    case 'unsaved':
+      return { text: 'Not saved – offline', tone: 'warning' }
+    case 'rejected':
+      return { text: 'Refused: an edit was not saved', tone: 'bad' }
+  }
 }
 
 /** The badge in the page. What changes at every keystroke is shown; only what needs attention is spoken. */

@@ -3,8 +3,6 @@ import { defineConfig } from 'vite'
 const path = (relative: string): string =>
   decodeURIComponent(new URL(relative, import.meta.url).pathname)
 
-// vite finds a configuration by its default export.
-// oxlint-disable-next-line import/no-default-export
 export default defineConfig({
   root: path('.'),
   base: './',

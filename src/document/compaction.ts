@@ -30,7 +30,7 @@ export class Compaction {
 
   /** Starts folding a document when its log is long enough. */
   consider(document: OpenDocument): void {
-    if (this.isDue(document)) void this.run(document)
+    if (!this.#running.has(document) && this.isDue(document)) void this.run(document)
   }
 
   isDue(document: OpenDocument): boolean {
@@ -44,10 +44,10 @@ export class Compaction {
   }
 
   /** Folds what is durable now. Never rejects: a failure leaves the log as it is, and is logged. */
-  run(document: OpenDocument): Promise<void> {
-    if (this.#isClosing) return Promise.resolve()
-    const running = this.#running.get(document)
-    if (running !== undefined) return running
+  async run(document: OpenDocument): Promise<void> {
+    // A fold under way began before what is durable now.
+    for (let running; (running = this.#running.get(document)) !== undefined; ) await running
+    if (this.#isClosing) return
     const run = this.#fold(document)
       .catch((error: unknown) => {
         this.#retryAtEntries.set(document, document.tailEntries * 2)
@@ -58,7 +58,7 @@ export class Compaction {
       })
       .finally(() => this.#running.delete(document))
     this.#running.set(document, run)
-    return run
+    await run
   }
 
   /** Waits for what is under way. */

@@ -94,9 +94,16 @@ export class DocumentEditor implements Listener {
   }
 
   async #upToDate(): Promise<Y.Doc> {
-    if (this.#doc !== null) return this.#doc
     const { document } = this.#lease
     await document.whenLoaded()
+    if (this.#doc !== null && this.#position >= document.recent.since) {
+      // What is durable but waits for the next relay.
+      for (const entry of document.recent.after(this.#position))
+        if (entry.origin !== this) Y.applyUpdate(this.#doc, entry.update, this)
+      this.#position = document.head
+      return this.#doc
+    }
+    this.#forget()
     const seq = document.head
     const parts = await readParts(this.#storage, document.name, document, seq)
     const doc = new Y.Doc()

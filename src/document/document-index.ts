@@ -1,4 +1,10 @@
-import { createEncoder, toUint8Array, writeUint8Array, writeVarUint, type Encoder } from 'lib0/encoding'
+import {
+  createEncoder,
+  toUint8Array,
+  writeUint8Array,
+  writeVarUint,
+  type Encoder,
+} from 'lib0/encoding'
 import { MAX_CLOCK } from '../../protocol/index.ts'
 import { BoundedReader, MalformedBytes } from './bounded-reader.ts'
 import { RangeSet } from './range-set.ts'
@@ -65,9 +71,20 @@ export class DocumentIndex {
     }
     for (const { client, from, to } of scan.deletes) {
       if (to > this.clockOf(client)) throw new RangeError(`the index lacks ${client}:${to - 1}`)
-      let ranges = this.#deleted.get(client)
-      if (ranges === undefined) this.#deleted.set(client, (ranges = new RangeSet()))
-      ranges.add(from, to)
+      this.#deletedOf(client).add(from, to)
+    }
+  }
+
+  /**
+   * Takes in the delete set of another index, of which every insert is known here. A Y.Doc deletes
+   * more than updates name: the value of a key that was overwritten, the child of a deleted parent.
+   */
+  addDeletesOf(other: DocumentIndex): void {
+    for (const [client, ranges] of other.#deleted) {
+      if (ranges.end > this.clockOf(client))
+        throw new RangeError(`the index lacks ${client}:${ranges.end - 1}`)
+      const mine = this.#deletedOf(client)
+      ranges.forEach((from, to) => mine.add(from, to))
     }
   }
 
@@ -120,6 +137,12 @@ export class DocumentIndex {
       throw new Error(`not an encoded document index: ${error.message}`, { cause: error })
     }
     return index
+  }
+
+  #deletedOf(client: number): RangeSet {
+    let ranges = this.#deleted.get(client)
+    if (ranges === undefined) this.#deleted.set(client, (ranges = new RangeSet()))
+    return ranges
   }
 
   #hasDeleted({ client, from, to }: ClockRange): boolean {

@@ -206,12 +206,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   }
 
   handleCommitFailed(entries: readonly PendingEntry[], cause: CommitFailure): void {
-    const error =
-      cause.kind === 'document-reset'
-        ? new DocumentError('document-reset', `${JSON.stringify(this.name)} was replaced meanwhile`)
-        : new DocumentError('storage-unavailable', 'the write failed; send it again', {
-            cause: cause.error,
-          })
+    const error = commitError(this.name, cause)
     if (cause.kind === 'storage') {
       this.#needsReload = true
       this.#options.logger.error('a write failed', { document: this.name, error: cause.error })
@@ -304,6 +299,19 @@ interface SettledListener {
   readonly count: number
   readonly resolve: () => void
   readonly reject: (error: DocumentError) => void
+}
+
+function commitError(name: DocumentName, cause: CommitFailure): DocumentError {
+  switch (cause.kind) {
+    case 'document-reset':
+      return new DocumentError('document-reset', `${JSON.stringify(name)} was replaced meanwhile`)
+    case 'record-damaged':
+      return new DocumentError('document-damaged', `${JSON.stringify(name)} cannot be read`)
+    case 'storage':
+      return new DocumentError('storage-unavailable', 'the write failed; send it again', {
+        cause: cause.error,
+      })
+  }
 }
 
 function snapshotReference({ snapshot }: DocumentHead): SnapshotReference | null {

@@ -21,7 +21,7 @@ export type ScanResult =
       /**
        * An item begins in known clocks and ends in new ones. Yjs would cut it in two, and throws
        * if the known part was garbage-collected meanwhile while the item claims a living parent.
-       * Log and relay `Y.diffUpdate(update, stateVector)` in its place; that cannot throw.
+       * Log and relay `withoutKnown(update, scan)` in its place; that cannot throw.
        */
       readonly overlapsKnown: boolean
     }
@@ -49,10 +49,18 @@ export const DEFAULT_SCAN_LIMITS: ScanLimits = {
   clients: 100_000,
 }
 
+/** For bytes that this server made itself: a whole document may hold more than one update may. */
+export const NO_SCAN_LIMITS: ScanLimits = {
+  structs: Infinity,
+  deleteRanges: Infinity,
+  clients: Infinity,
+}
+
 /** The bits of a struct's info byte above the kind. */
 const HAS_ORIGIN = 0x80
 const HAS_RIGHT_ORIGIN = 0x40
 const HAS_PARENT_SUB = 0x20
+const REFERENCES = HAS_ORIGIN | HAS_RIGHT_ORIGIN | HAS_PARENT_SUB
 const KIND = 0x1f
 
 /** Each struct takes at least an info byte and a length; each deleted range a clock and a length. */
@@ -69,8 +77,11 @@ const MIN_CLIENT_DELETES_BYTES = 2
  *
  * - `malformed`: Yjs would throw, hang, or do what no honest Yjs client asks for. Never retry.
  * - `missing-dependencies`: Yjs would park (a part of) it until something else arrives.
- * - `valid`: Y.applyUpdate takes it whole. What depends on the document's content is not known
- *   here; SPEC.md lists it.
+ * - `valid`: Y.applyUpdate takes it whole.
+ *
+ * Two things cannot be seen without the document's content, and pass: an item of several clocks
+ * that joins a map key through its origin, and types that nest thousands deep over many updates.
+ * Yjs throws when the map, or the outermost type, is deleted later.
  */
 export function scanUpdate(
   update: Uint8Array,
@@ -190,7 +201,7 @@ class UpdateScan {
     const from = Math.max(start, this.#known)
     if (start < this.#known && kind !== GC_REF) this.#overlapsKnown = true
     if (kind === GC_REF || kind === DELETED_REF) this.#addDelete(this.#client, from, end)
-    else if ((info & HAS_PARENT_SUB) !== 0 && end - start > 1)
+    else if ((info & REFERENCES) === HAS_PARENT_SUB && end - start > 1)
       this.#longMapEntries.push({ client: this.#client, from, to: end })
     this.#reached = end
   }
@@ -254,8 +265,8 @@ class UpdateScan {
 
   /**
    * Under a map key Yjs puts items of one clock; longer ones are old values that were deleted and
-   * then joined. A longer one that lives could be deleted in part, and when later its map is
-   * deleted, garbage collection throws in every peer.
+   * then joined. A longer one that lives could be deleted in part, and when its map is deleted
+   * later, garbage collection throws in every peer.
    */
   #checkMapEntries(firstDelete: number): void {
     const deleted = new Map<number, RangeSet>()

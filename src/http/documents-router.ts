@@ -145,7 +145,9 @@ interface AdmittedUpdate {
 }
 
 /** A handler that lets the next one go on once it is done. */
-function forward(handler: Handler): (...args: [...Parameters<Handler>, NextFunction]) => Promise<void> {
+function forward(
+  handler: Handler,
+): (...args: [...Parameters<Handler>, NextFunction]) => Promise<void> {
   return async (request, response, next) => {
     await handler(request, response)
     next()

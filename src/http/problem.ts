@@ -35,7 +35,6 @@ const STATUS: Readonly<Record<HttpCode, number>> = {
   'malformed-awareness': 400,
   'invalid-document-name': 400,
   'invalid-parameter': 400,
-  'client-id-taken': 409,
   'update-too-large': 413,
   'presence-too-large': 413,
   'presence-not-yours': 403,
@@ -112,7 +111,10 @@ export function sendProblem(response: Response, fault: Problem): void {
 
 /** The last handler of a router: nothing else has answered. */
 export const answerNotFound: RequestHandler = (request, response) => {
-  sendProblem(response, problem('not-found', `there is nothing at ${request.baseUrl}${request.path}`))
+  sendProblem(
+    response,
+    problem('not-found', `there is nothing at ${request.baseUrl}${request.path}`),
+  )
 }
 
 /** Answers the methods that a path does not have. */

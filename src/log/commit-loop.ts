@@ -18,6 +18,7 @@ export interface CommitParty<Entry extends NewEntry> {
 export type CommitFailure =
   | { readonly kind: 'storage'; readonly error: unknown }
   | { readonly kind: 'document-reset' }
+  | { readonly kind: 'record-damaged' }
 
 /** Hears how the commits go: for metrics and readiness. */
 export interface CommitObserver {
@@ -98,8 +99,9 @@ export class CommitLoop<Entry extends NewEntry> {
     let position = 0
     for (const [party, entries] of batch) {
       const outcome = outcomes[position++]
-      if (outcome?.ok === true) party.handleCommitted(entries, outcome.firstSeq)
-      else this.#fail(party, entries, { kind: 'document-reset' })
+      if (outcome === undefined) throw new RangeError('the storage answered for too few documents')
+      if (outcome.ok) party.handleCommitted(entries, outcome.firstSeq)
+      else this.#fail(party, entries, { kind: outcome.code })
     }
   }
 

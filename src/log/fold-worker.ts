@@ -1,4 +1,4 @@
-import { move } from 'piscina'
+import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { diff, fold, merge, toJson, type StoredParts } from './fold.ts'
 
 /** What a worker thread is asked to do. Byte arrays are transferred in both directions, not copied. */
@@ -8,18 +8,33 @@ export type FoldTask =
   | { readonly kind: 'merge'; readonly parts: StoredParts }
   | { readonly kind: 'json'; readonly parts: StoredParts }
 
-const give = (bytes: Uint8Array): Uint8Array => move(bytes) as unknown as Uint8Array
+/** Sends a result back with the buffer of `bytes` transferred; Piscina only looks at the outermost value. */
+function give<Result extends object>(result: Result, bytes: Uint8Array): Result {
+  const transfer = {
+    get [transferableSymbol]() {
+      return [bytes.buffer]
+    },
+    get [valueSymbol]() {
+      return result
+    },
+  }
+  return move(transfer) as unknown as Result
+}
 
 export function runFoldTask(task: FoldTask): unknown {
   switch (task.kind) {
     case 'fold': {
       const folded = fold(task.parts)
-      return { update: give(folded.update), index: folded.index }
+      return give(folded, folded.update)
     }
-    case 'diff':
-      return give(diff(task.parts, task.stateVector))
-    case 'merge':
-      return give(merge(task.parts))
+    case 'diff': {
+      const update = diff(task.parts, task.stateVector)
+      return give(update, update)
+    }
+    case 'merge': {
+      const update = merge(task.parts)
+      return give(update, update)
+    }
     case 'json':
       return toJson(task.parts)
   }

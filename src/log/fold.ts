@@ -83,7 +83,7 @@ export function toJson(parts: StoredParts): Record<string, unknown> {
 function rootType(
   doc: Y.Doc,
   name: string,
-  type: Y.AbstractType<unknown>,
+  type: ReturnType<Y.Doc['get']>,
 ): { toJSON(): unknown } {
   for (let item = type._start; item !== null; item = item.right) {
     if (item.content instanceof Y.ContentString || item.content instanceof Y.ContentFormat)

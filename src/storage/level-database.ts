@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { Level } from 'level'
+import type { Epoch } from '../../protocol/index.ts'
 import { StorageError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { locked } from './directory-lock.ts'
 import { levelCode, reasonOf, storageError } from './level-error.ts'
 import { isNewDatabase, readDroppedLines } from './level-files.ts'
 import { FORMAT_KEY, type KeyRange } from './level-keys.ts'
 import { decodeFormat, encodeFormat, FORMAT_VERSION } from './records.ts'
-import { locked } from './directory-lock.ts'
 
 export type OpenLevel = Level<Uint8Array, Uint8Array>
 
@@ -51,9 +52,10 @@ export class LevelDatabase {
     return this.#era
   }
 
-  get databaseId(): string {
+  /** The same for a name never written, whenever it is asked for; another in every other database. */
+  epochOf(generation: number): Epoch {
     if (this.#databaseId === null) throw unavailable(this.#directory)
-    return this.#databaseId
+    return `${this.#databaseId}-${generation}`
   }
 
   /** Throws between a failed write and a successful reopening; await `ready` first. */
@@ -71,10 +73,13 @@ export class LevelDatabase {
       throw error
     }
     for (const line of readDroppedLines(this.#folder))
-      this.#options.logger.error('LevelDB dropped damaged bytes of its log: updates may be missing', {
-        directory: this.#directory,
-        line,
-      })
+      this.#options.logger.error(
+        'LevelDB dropped damaged bytes of its log: updates may be missing',
+        {
+          directory: this.#directory,
+          line,
+        },
+      )
   }
 
   /** Resolves when `level` can be used. Opens the database anew if the last attempt failed. */

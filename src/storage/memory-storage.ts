@@ -105,7 +105,7 @@ class MemoryStorage implements Storage {
     const snapshot = this.#documentOf(name, epoch)?.snapshots.find(({ seq }) => seq === snapshotSeq)
     if (snapshot === undefined) return null
     const start = chunk * CHUNK_BYTES
-    if (!Number.isSafeInteger(start) || start < 0 || start >= snapshot.update.length) return null
+    if (!Number.isInteger(chunk) || start < 0 || start >= snapshot.update.length) return null
     return snapshot.update.slice(start, start + CHUNK_BYTES)
   }
 

@@ -27,6 +27,8 @@ export type AppendOutcome =
   | { readonly ok: true; readonly firstSeq: number }
   /** The document has another epoch by now; nothing of this document was written. */
   | { readonly ok: false; readonly code: 'document-reset' }
+  /** What is stored of the document cannot be read; nothing of it was written, the others were. */
+  | { readonly ok: false; readonly code: 'record-damaged' }
 
 /** The first `seq` entries of a log folded into one update. */
 export interface NewSnapshot {

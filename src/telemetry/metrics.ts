@@ -37,13 +37,13 @@ export class Metrics {
       buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
       registers,
     })
-    const connections = new Gauge({
+    const connections: Gauge = new Gauge({
       name: 'y_rooms_connections',
       help: 'Connections open now',
       registers,
       collect: () => connections.set(live.connections()),
     })
-    const documents = new Gauge({
+    const documents: Gauge = new Gauge({
       name: 'y_rooms_open_documents',
       help: 'Documents in memory now',
       registers,

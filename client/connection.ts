@@ -1,0 +1,275 @@
+import { ObservableV2 } from 'lib0/observable'
+import { PROTOCOL_VERSION } from '../protocol/index.ts'
+import { Backoff } from './backoff.ts'
+import { Channel } from './channel.ts'
+import { systemClock, type CancelTimer, type Clock } from './clock.ts'
+import { ProviderError } from './provider-error.ts'
+import { serverAddress } from './server-url.ts'
+import { socketIONetwork, type SocketIOOptions } from './socket-io-wire.ts'
+import { onWakeUp } from './wake-up.ts'
+import type { Network, Wire } from './wire.ts'
+
+export type ConnectionStatus = 'connecting' | 'connected' | 'disconnected'
+
+/** A token, or a function that is asked for one at every attempt to connect. */
+export type TokenSource = string | null | (() => string | null | Promise<string | null>)
+
+export interface ConnectionOptions {
+  readonly url: string
+  /** Default null: anonymous. */
+  readonly token?: TokenSource | undefined
+  /** More for the Socket.IO handshake, for the application's own checks. */
+  readonly auth?: Readonly<Record<string, unknown>> | undefined
+  /** The longest pause between two attempts, in milliseconds. Default 30,000. */
+  readonly maxBackoffTime?: number | undefined
+  /** Passed to socket.io-client, except what the connection decides itself (`reconnection`, `forceNew`, …). */
+  readonly socketIo?: SocketIOOptions | undefined
+  /** Default: Socket.IO. A test or simulation puts its own here. */
+  readonly network?: Network | undefined
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined
+}
+
+/** A document that wants to be online through this connection. */
+export interface ConnectionMember {
+  handleStatus(status: ConnectionStatus): void
+  handleOpen(channel: Channel): void
+  /** The wire that was open has ended. */
+  handleDown(reason: string): void
+  handleFailedAttempt(error: ProviderError): void
+  /** Nobody will try again until somebody calls `attach`. */
+  handleRefused(error: ProviderError): void
+}
+
+export interface ConnectionEvents {
+  status: (event: { status: ConnectionStatus }) => void
+  error: (error: ProviderError) => void
+}
+
+type State =
+  | { readonly at: 'idle' }
+  | { readonly at: 'opening'; wire: Wire | null; readonly cancel: CancelTimer }
+  | { readonly at: 'open'; readonly wire: Wire; readonly channel: Channel }
+  | { readonly at: 'waiting'; readonly cancel: CancelTimer }
+
+/** Longer than a slow phone network needs; after it the attempt is given up and made anew. */
+const OPEN_TIMEOUT_MS = 20_000
+const DEFAULT_MAX_BACKOFF_MS = 30_000
+
+/**
+ * One socket for all documents of one server and one user. Open while at least one document is
+ * attached; opens itself again after every end that is not a refusal.
+ */
+export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
+  readonly url: string
+  readonly clock: Clock
+  readonly maxBackoffMs: number
+  readonly #options: ConnectionOptions
+  readonly #network: Network
+  readonly #backoff: Backoff
+  readonly #members = new Set<ConnectionMember>()
+  #state: State = { at: 'idle' }
+  #failures = 0
+  #refusedToken: string | null | undefined
+  #stopWakeUp: (() => void) | null = null
+
+  constructor(options: ConnectionOptions) {
+    super()
+    this.url = options.url
+    this.clock = options.clock ?? systemClock
+    this.maxBackoffMs = options.maxBackoffTime ?? DEFAULT_MAX_BACKOFF_MS
+    this.#options = options
+    // A bad URL is told to whom it concerns, not to a log at the first attempt.
+    if (options.network === undefined) serverAddress(options.url, globalThis.location?.href)
+    this.#network = options.network ?? socketIONetwork(options.socketIo)
+    this.#backoff = new Backoff(this.clock, this.maxBackoffMs)
+  }
+
+  get status(): ConnectionStatus {
+    if (this.#state.at === 'open') return 'connected'
+    return this.#state.at === 'opening' ? 'connecting' : 'disconnected'
+  }
+
+  /** How many documents are attached. */
+  get size(): number {
+    return this.#members.size
+  }
+
+  attach(member: ConnectionMember): void {
+    if (this.#members.has(member)) return
+    this.#members.add(member)
+    switch (this.#state.at) {
+      case 'idle':
+        this.#stopWakeUp ??= onWakeUp(() => this.#retryNow())
+        this.#open()
+        return
+      case 'open':
+        member.handleStatus('connected')
+        member.handleOpen(this.#state.channel)
+        return
+      case 'opening':
+        member.handleStatus('connecting')
+        return
+      case 'waiting':
+    }
+  }
+
+  /** Lets a document go, and the socket with the last one. What was sent so far still leaves. */
+  detach(member: ConnectionMember): void {
+    if (this.#members.delete(member) && this.#members.size === 0) this.#close()
+  }
+
+  #close(): void {
+    const state = this.#state
+    this.#state = { at: 'idle' }
+    this.#stopWakeUp?.()
+    this.#stopWakeUp = null
+    this.#backoff.reset()
+    this.#refusedToken = undefined
+    if (state.at === 'open') state.channel.close()
+    if (state.at === 'opening' || state.at === 'waiting') state.cancel()
+    if (state.at === 'opening' || state.at === 'open') {
+      state.wire?.close()
+      this.#announceStatus()
+    }
+  }
+
+  #open(): void {
+    const cancel = this.clock.setTimer(OPEN_TIMEOUT_MS, () =>
+      this.#handleOpenFailed(
+        attempt,
+        new ProviderError(
+          'connection-failed',
+          `the server did not answer within ${OPEN_TIMEOUT_MS / 1000} s`,
+        ),
+      ),
+    )
+    const attempt: State & { at: 'opening' } = { at: 'opening', wire: null, cancel }
+    this.#state = attempt
+    this.#announceStatus()
+    const { token = null } = this.#options
+    if (typeof token !== 'function') this.#openWire(attempt, token)
+    else void this.#openWithToken(attempt, token)
+  }
+
+  async #openWithToken(
+    attempt: State & { at: 'opening' },
+    ask: () => string | null | Promise<string | null>,
+  ): Promise<void> {
+    try {
+      this.#openWire(attempt, await ask())
+    } catch (cause) {
+      this.#handleOpenFailed(
+        attempt,
+        new ProviderError('token-failed', 'the token function failed', { cause }),
+      )
+    }
+  }
+
+  #openWire(attempt: State & { at: 'opening' }, token: string | null): void {
+    if (this.#state !== attempt) return
+    const auth = {
+      ...this.#options.auth,
+      protocol: PROTOCOL_VERSION,
+      ...(token === null ? {} : { token }),
+    }
+    const wire = this.#network(
+      { url: this.url, auth, failures: this.#failures },
+      {
+        handleOpen: () => this.#handleOpen(attempt, wire),
+        handleOpenFailed: (error) => {
+          const isRefusedAgain = error.retry === 'reauth' && this.#refusedToken === token
+          if (error.retry === 'reauth') this.#refusedToken = token
+          // A fixed token, or one that was refused before, will not get better.
+          const isFinal =
+            error.retry === 'never' ||
+            isRefusedAgain ||
+            (error.retry === 'reauth' && typeof this.#options.token !== 'function')
+          this.#handleOpenFailed(attempt, error, isFinal)
+        },
+        handleDown: (reason) => this.#handleDown(wire, reason),
+        handleUpdate: (handle, from, to, update) =>
+          this.#forMembers(wire, handle, (member) => member.handleUpdate(from, to, update)),
+        handleAwareness: (handle, update) =>
+          this.#forMembers(wire, handle, (member) => member.handleAwareness(update)),
+        handleClosed: (handle, closed) =>
+          this.#forMembers(wire, handle, (member) => member.handleClosed(closed)),
+      },
+    )
+    attempt.wire = wire
+  }
+
+  #forMembers(wire: Wire, handle: number, call: Parameters<Channel['forMembers']>[1]): void {
+    if (this.#state.at === 'open' && this.#state.wire === wire)
+      this.#state.channel.forMembers(handle, call)
+  }
+
+  #handleOpen(attempt: State & { at: 'opening' }, wire: Wire): void {
+    if (this.#state !== attempt) return
+    attempt.cancel()
+    const channel = new Channel(wire, this.clock)
+    this.#state = { at: 'open', wire, channel }
+    this.#failures = 0
+    this.#refusedToken = undefined
+    this.#backoff.handleSuccess()
+    this.#announceStatus()
+    for (const member of [...this.#members])
+      if (this.#state.at === 'open' && this.#members.has(member)) member.handleOpen(channel)
+  }
+
+  #handleOpenFailed(
+    attempt: State & { at: 'opening' },
+    error: ProviderError,
+    isFinal = false,
+  ): void {
+    if (this.#state !== attempt) return
+    attempt.cancel()
+    attempt.wire?.close()
+    this.#failures++
+    if (isFinal) {
+      this.#refuse(error)
+      return
+    }
+    this.#wait()
+    this.emit('error', [error])
+    for (const member of [...this.#members]) member.handleFailedAttempt(error)
+  }
+
+  #handleDown(wire: Wire, reason: string): void {
+    if (this.#state.at !== 'open' || this.#state.wire !== wire) return
+    this.#state.channel.close()
+    wire.close()
+    this.#wait()
+    for (const member of [...this.#members]) member.handleDown(reason)
+  }
+
+  #wait(): void {
+    const cancel = this.clock.setTimer(this.#backoff.nextPauseMs(), () => this.#open())
+    this.#state = { at: 'waiting', cancel }
+    this.#announceStatus()
+  }
+
+  #retryNow(): void {
+    if (this.#state.at !== 'waiting') return
+    this.#state.cancel()
+    this.#backoff.reset()
+    this.#open()
+  }
+
+  #refuse(error: ProviderError): void {
+    const members = [...this.#members]
+    this.#members.clear()
+    this.#state = { at: 'idle' }
+    this.#close()
+    for (const member of members) member.handleStatus('disconnected')
+    this.emit('status', [{ status: 'disconnected' }])
+    this.emit('error', [error])
+    for (const member of members) member.handleRefused(error)
+  }
+
+  #announceStatus(): void {
+    const { status } = this
+    this.emit('status', [{ status }])
+    for (const member of [...this.#members]) member.handleStatus(status)
+  }
+}

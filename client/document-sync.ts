@@ -1,0 +1,366 @@
+import * as Y from 'yjs'
+import type { Closed, Epoch, JoinAnswer, JoinRequest, Refusal } from '../protocol/index.ts'
+import { Backoff } from './backoff.ts'
+import { CatchUp } from './catch-up.ts'
+import type { Channel, ChannelMember } from './channel.ts'
+import { clientKey } from './client-key.ts'
+import type { CancelTimer, Clock } from './clock.ts'
+import { errorFromRefusal, ProviderError, type NoAnswer } from './provider-error.ts'
+import type { SaveLedger } from './save-ledger.ts'
+import { downloadSnapshot } from './snapshot-download.ts'
+import { UpdateCursor } from './update-cursor.ts'
+import { Uploader } from './uploader.ts'
+import type { Outcome } from './wire.ts'
+
+/** A seat in a document, as the server gave it. */
+export interface Membership {
+  readonly channel: Channel
+  readonly handle: number
+  readonly clientId: number
+  readonly limits: JoinAnswer['limits']
+}
+
+export interface DocumentSyncOptions {
+  readonly doc: Y.Doc
+  readonly documentName: string
+  /** Whose presence this is; asked at every join. */
+  readonly clientId: () => number
+  readonly ledger: SaveLedger
+  readonly clock: Clock
+  readonly maxBackoffMs: number
+  /** The origin of transactions that bring remote updates. */
+  readonly origin: object
+  readonly handlers: DocumentSyncHandlers
+}
+
+export interface DocumentSyncHandlers {
+  /** Everything that the server had at the time of the join is applied, or the server is lost. */
+  handleSynced(isSynced: boolean): void
+  handleJoined(membership: Membership, presence: Uint8Array | undefined): void
+  handleLeft(): void
+  handlePresence(update: Uint8Array): void
+  handleProgress(receivedBytes: number, totalBytes: number): void
+  handleSaved(): void
+  handleRejected(error: ProviderError): void
+  handleError(error: ProviderError): void
+  /** Refused for good. Only `open` starts it again. */
+  handleEnded(error: ProviderError): void
+}
+
+interface Joining {
+  readonly at: 'joining'
+  readonly channel: Channel
+  readonly clientId: number
+}
+
+interface Loading {
+  readonly at: 'loading'
+  readonly membership: Membership
+  readonly stopDownload: () => void
+  /** What was relayed meanwhile is not kept, only remembered: it is read from the log afterwards. */
+  highestRelayed: number
+}
+
+interface Live {
+  readonly at: 'live'
+  readonly membership: Membership
+  readonly catchUp: CatchUp
+  readonly uploader: Uploader
+  /** In sync once everything up to here is applied. */
+  readonly syncTarget: number
+}
+
+type State =
+  | { readonly at: 'detached' }
+  | Joining
+  | Loading
+  | Live
+  | { readonly at: 'waiting'; readonly cancel: CancelTimer }
+  | { readonly at: 'ended' }
+
+/** Keeps one Y.Doc and one document of the server the same, over as many connections as it takes. */
+export class DocumentSync implements ChannelMember {
+  readonly #options: DocumentSyncOptions
+  readonly #backoff: Backoff
+  #state: State = { at: 'detached' }
+  #epoch: Epoch | null = null
+  #cursor: UpdateCursor | null = null
+  /** A join that was given up before its answer came. Its answer is still a valid one if asked again. */
+  #abandoned: Joining | null = null
+  #isSynced = false
+
+  constructor(options: DocumentSyncOptions) {
+    this.#options = options
+    this.#backoff = new Backoff(options.clock, options.maxBackoffMs)
+  }
+
+  get isLive(): boolean {
+    return this.#state.at === 'live'
+  }
+
+  get isSynced(): boolean {
+    return this.#isSynced
+  }
+
+  /** There is a channel to the server: joins. */
+  open(channel: Channel): void {
+    if (this.#abandoned?.channel === channel) {
+      this.#state = this.#abandoned
+      this.#abandoned = null
+      return
+    }
+    this.#join(channel)
+  }
+
+  /** The channel is gone, and the membership with it. */
+  handleDown(): void {
+    this.#abandoned = null
+    this.#stop()
+  }
+
+  /** Leaves the document on purpose. What waits to be sent goes out first. */
+  leave(): void {
+    if (this.#state.at === 'live') this.#state.uploader.flush()
+    if (this.#state.at === 'joining') this.#abandoned = this.#state
+    this.#leave()
+  }
+
+  handleLocalChange(): void {
+    if (this.#state.at === 'live') this.#state.uploader.schedule()
+  }
+
+  /** Sends what waits now. */
+  flush(): void {
+    if (this.#state.at === 'live') this.#state.uploader.flush()
+  }
+
+  handleUpdate(from: number, to: number, update: Uint8Array): void {
+    if (this.#state.at === 'live') this.#state.catchUp.handleRelay(from, to, update)
+    else if (this.#state.at === 'loading')
+      this.#state.highestRelayed = Math.max(this.#state.highestRelayed, to)
+  }
+
+  handleAwareness(update: Uint8Array): void {
+    if (this.#state.at === 'live') this.#options.handlers.handlePresence(update)
+  }
+
+  handleClosed(closed: Closed): void {
+    this.#handleRefused(closed)
+  }
+
+  #join(channel: Channel): void {
+    const { doc, documentName, clientId } = this.#options
+    const state: Joining = { at: 'joining', channel, clientId: clientId() }
+    this.#state = state
+    const request: JoinRequest = {
+      document: documentName,
+      clientId: state.clientId,
+      key: clientKey(doc),
+      stateVector: Y.encodeStateVector(doc),
+      ...(this.#epoch === null ? {} : { epoch: this.#epoch }),
+      ...(this.#epoch === null || this.#cursor === null ? {} : { seq: this.#cursor.seq }),
+    }
+    channel.join(request, (outcome) => this.#handleJoinAnswer(state, outcome))
+  }
+
+  #handleJoinAnswer(joining: Joining, outcome: Outcome<'join'>): void {
+    if (this.#abandoned === joining) this.#abandoned = null
+    if (this.#state !== joining) {
+      if (outcome.ok)
+        joining.channel.leave(this.#options.documentName, outcome.document, joining.clientId)
+      return
+    }
+    if (!outcome.ok) {
+      this.#handleRefused(outcome)
+      return
+    }
+    const { channel, clientId } = joining
+    const { epoch, head, snapshot, limits, document: handle } = outcome
+    const membership: Membership = { channel, handle, clientId, limits }
+    this.#backoff.handleSuccess()
+    if (this.#epoch !== null && this.#epoch !== epoch) {
+      // Another history under the same name. Merging it would double what both have.
+      channel.leave(this.#options.documentName, handle, clientId)
+      this.#end(
+        new ProviderError('document-reset', 'the document was replaced on the server', {
+          retry: 'never',
+          documentName: this.#options.documentName,
+        }),
+      )
+      return
+    }
+    // The server lost its end of the log; deletions in it show in no state vector.
+    if (this.#cursor !== null && this.#cursor.seq > head) this.#options.ledger.markUnverified()
+    this.#epoch = epoch
+    channel.bind(handle, this)
+    if (snapshot === undefined) {
+      this.#goLive(membership, outcome, outcome.updates, head)
+      return
+    }
+    const loading: Loading = {
+      at: 'loading',
+      membership,
+      stopDownload: () => stopDownload(),
+      highestRelayed: head,
+    }
+    this.#state = loading
+    const stopDownload = downloadSnapshot(channel, handle, epoch, snapshot, {
+      handleProgress: this.#options.handlers.handleProgress,
+      handleLoaded: (bytes) =>
+        this.#goLive(membership, outcome, [bytes, ...outcome.updates], loading.highestRelayed),
+      handleFailed: (refused) => this.#handleRefused(refused),
+    })
+  }
+
+  #goLive(
+    membership: Membership,
+    answer: JoinAnswer,
+    updates: readonly Uint8Array[],
+    highestSeq: number,
+  ): void {
+    const { ledger, handlers } = this.#options
+    const cursor = new UpdateCursor(answer.seq)
+    cursor.handleHint(highestSeq)
+    const live: Live = {
+      at: 'live',
+      membership,
+      catchUp: this.#catchUp(membership, answer.epoch, cursor),
+      uploader: this.#uploader(membership, answer.access),
+      syncTarget: answer.head,
+    }
+    this.#state = live
+    this.#apply(updates)
+    // An observer may have disconnected us. The cursor moves only now: the next join asks again.
+    if (this.#state !== live) return
+    this.#cursor = cursor
+    if (answer.access === 'read') {
+      ledger.reconcileReadOnly(answer.stateVector)
+    } else {
+      if (ledger.rejection?.code === 'read-only') ledger.resume()
+      ledger.reconcile(answer.stateVector)
+    }
+    live.uploader.flush()
+    handlers.handleJoined(membership, answer.awareness)
+    live.catchUp.pull()
+    this.#checkSynced()
+  }
+
+  #catchUp(membership: Membership, epoch: Epoch, cursor: UpdateCursor): CatchUp {
+    return new CatchUp({
+      channel: membership.channel,
+      handle: membership.handle,
+      epoch,
+      cursor,
+      clock: this.#options.clock,
+      apply: (updates) => this.#apply(updates),
+      handleAdvance: () => this.#checkSynced(),
+      handleLost: (refused) => this.#handleRefused(refused),
+    })
+  }
+
+  #uploader(membership: Membership, access: JoinAnswer['access']): Uploader {
+    const { ledger, clock, handlers, documentName } = this.#options
+    const { channel, handle, limits } = membership
+    return new Uploader({
+      channel,
+      handle,
+      access,
+      limits,
+      ledger,
+      clock,
+      backoff: this.#backoff,
+      handleSaved: (seq, piece) => {
+        handlers.handleSaved()
+        if (this.#state.at !== 'live') return
+        if (piece.hasEffect) this.#state.catchUp.handleEntry(seq)
+        else this.#state.catchUp.handleHint(seq)
+      },
+      handleRejected: (refused) => {
+        if (ledger.rejection !== null) return
+        const error = errorFromRefusal(refused, documentName)
+        ledger.reject(error)
+        handlers.handleRejected(error)
+      },
+      handleLost: (refused) => {
+        // What we sent does not fit on what the server has. The document itself fits on anything.
+        if (refused.code === 'missing-dependencies') ledger.markUnverified()
+        this.#handleRefused(refused)
+      },
+    })
+  }
+
+  #checkSynced(): void {
+    if (this.#state.at !== 'live' || this.#isSynced || this.#cursor === null) return
+    if (this.#cursor.seq < this.#state.syncTarget) return
+    this.#isSynced = true
+    this.#options.handlers.handleSynced(true)
+  }
+
+  /** The server's updates, in one transaction that is nobody's local edit. */
+  #apply(updates: readonly Uint8Array[]): void {
+    const { doc, origin, documentName, handlers } = this.#options
+    if (updates.length === 0) return
+    const applyAll = (): void => {
+      for (const update of updates) Y.applyUpdate(doc, update, origin)
+    }
+    try {
+      Y.transact(doc, applyAll, origin, false)
+    } catch (cause) {
+      // An application's observer: Yjs has integrated the update before it calls them.
+      handlers.handleError(
+        new ProviderError('apply-failed', 'an observer of the document threw', {
+          cause,
+          documentName,
+        }),
+      )
+    }
+  }
+
+  #handleRefused(refused: Omit<Refusal, 'ok'> | NoAnswer): void {
+    const { handlers, documentName, clock } = this.#options
+    const { at } = this.#state
+    if (at === 'detached' || at === 'waiting' || at === 'ended') return
+    const channel =
+      this.#state.at === 'joining' ? this.#state.channel : this.#state.membership.channel
+    const error = errorFromRefusal(refused, documentName)
+    if (error.permanent) {
+      this.#leave()
+      this.#end(error)
+      return
+    }
+    this.#leave()
+    const cancel = clock.setTimer(this.#backoff.nextPauseMs(), () => this.#join(channel))
+    this.#state = { at: 'waiting', cancel }
+    handlers.handleError(error)
+  }
+
+  #end(error: ProviderError): void {
+    this.#stop()
+    this.#state = { at: 'ended' }
+    this.#options.handlers.handleEnded(error)
+  }
+
+  #leave(): void {
+    const state = this.#state
+    this.#stop()
+    if (state.at !== 'live' && state.at !== 'loading') return
+    const { channel, handle, clientId } = state.membership
+    channel.unbind(handle, this)
+    channel.leave(this.#options.documentName, handle, clientId)
+  }
+
+  #stop(): void {
+    const state = this.#state
+    this.#state = { at: 'detached' }
+    if (state.at === 'waiting') state.cancel()
+    if (state.at === 'loading') state.stopDownload()
+    if (state.at === 'live') {
+      state.uploader.stop()
+      state.catchUp.stop()
+      this.#options.handlers.handleLeft()
+    }
+    if (!this.#isSynced) return
+    this.#isSynced = false
+    this.#options.handlers.handleSynced(false)
+  }
+}

@@ -1,0 +1,76 @@
+import { Doc } from 'yjs'
+import type { Awareness } from 'y-protocols/awareness'
+import { documentNameFault } from '../protocol/index.ts'
+import type { Clock } from './clock.ts'
+import type { SocketIOConnection, TokenSource } from './connection.ts'
+import type { SocketIOOptions } from './socket-io-wire.ts'
+import type { Network } from './wire.ts'
+
+export interface ProviderOptions {
+  /** Default: a new one. Null: an Awareness without a state, so that nobody sees this client. */
+  readonly awareness?: Awareness | null | undefined
+  /** Connect at once. Default true. */
+  readonly connect?: boolean | undefined
+  /** Another name of `connect`. */
+  readonly autoConnect?: boolean | undefined
+  /** Default null: anonymous. A function is asked at every attempt to connect. */
+  readonly token?: TokenSource | undefined
+  /** More for the Socket.IO handshake, for the application's own checks. */
+  readonly auth?: Readonly<Record<string, unknown>> | undefined
+  /** The longest pause between two attempts to connect or join, in milliseconds. Default 30,000. */
+  readonly maxBackoffTime?: number | undefined
+  /** Passed to socket.io-client. Providers share a socket only if they were given the same object. */
+  readonly socketIo?: SocketIOOptions | undefined
+  /** Default: the one that all providers with the same URL, token and options share. */
+  readonly connection?: SocketIOConnection | undefined
+  /** In place of Socket.IO; for tests and simulations. */
+  readonly network?: Network | undefined
+  /** In place of the system's; for tests and simulations. Ignored with `connection`, which has its own. */
+  readonly clock?: Clock | undefined
+}
+
+/** The form with names. `url` may be left out if there is a `connection`. */
+export interface ProviderConfig extends ProviderOptions {
+  readonly url?: string | undefined
+  readonly name: string
+  /** Default: a new one. */
+  readonly document?: Doc | undefined
+}
+
+export type ProviderArguments =
+  | readonly [config: ProviderConfig]
+  | readonly [
+      url: string,
+      name: string,
+      doc?: Doc | undefined,
+      options?: ProviderOptions | undefined,
+      socketIo?: SocketIOOptions | undefined,
+    ]
+
+export interface ResolvedConfig extends ProviderConfig {
+  readonly url: string
+  readonly document: Doc
+}
+
+/** Both forms of the constructor as one, checked. */
+export function resolveConfig(args: ProviderArguments): ResolvedConfig {
+  const config: ProviderConfig =
+    typeof args[0] === 'string' ? positional(args as PositionalArguments) : args[0]
+  const url = config.url ?? config.connection?.url
+  if (url === undefined) throw new TypeError('a provider needs a url or a connection')
+  const fault = documentNameFault(config.name)
+  if (fault !== null) throw new TypeError(fault)
+  return { ...config, url, document: config.document ?? new Doc() }
+}
+
+type PositionalArguments = Exclude<ProviderArguments, readonly [ProviderConfig]>
+
+function positional([url, name, document, options, socketIo]: PositionalArguments): ProviderConfig {
+  return {
+    ...options,
+    url,
+    name,
+    document,
+    socketIo: socketIo ?? options?.socketIo,
+  }
+}

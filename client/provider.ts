@@ -1,0 +1,408 @@
+import { ObservableV2 } from 'lib0/observable'
+import type { Awareness } from 'y-protocols/awareness'
+import type * as Y from 'yjs'
+import { CLOSED_ABNORMALLY, CLOSED_HERE, closeCode } from './close-code.ts'
+import type { Clock } from './clock.ts'
+import { acquireConnection, releaseConnection } from './connection-registry.ts'
+import type { ConnectionMember, ConnectionStatus, SocketIOConnection } from './connection.ts'
+import { deferred } from './deferred.ts'
+import { DocumentSync, type DocumentSyncHandlers } from './document-sync.ts'
+import { createOwnAwareness, type OwnAwareness } from './own-awareness.ts'
+import { Presence } from './presence.ts'
+import { ProviderError } from './provider-error.ts'
+import type { ProviderEvents, ProviderState, SaveState } from './provider-events.ts'
+import {
+  resolveConfig,
+  type ProviderArguments,
+  type ProviderConfig,
+  type ProviderOptions,
+  type ResolvedConfig,
+} from './provider-options.ts'
+import { SaveLedger } from './save-ledger.ts'
+import { SaveWaiters, type WhenSavedOptions } from './save-waiters.ts'
+import type { SocketIOOptions } from './socket-io-wire.ts'
+import { isEmptyDocument } from './upload-plan.ts'
+
+/**
+ * Keeps a Y.Doc in sync with a document of a y-rooms server, and says truthfully what is saved.
+ *
+ * It connects at once unless told otherwise, and stays connected through every failure that may
+ * heal. Local edits never wait for it.
+ */
+export class SocketIOProvider extends ObservableV2<ProviderEvents> {
+  readonly type = 'socketio'
+  readonly url: string
+  readonly doc: Y.Doc
+  readonly name: string
+  /** Whose state the application sets and whose others it shows. The same object for life. */
+  readonly awareness: Awareness
+  readonly connection: SocketIOConnection
+  readonly configuration: Readonly<ResolvedConfig>
+  /** What the application wants: set by `connect`, cleared by `disconnect` and by a final refusal. */
+  shouldConnect = false
+
+  readonly #clock: Clock
+  readonly #ownAwareness: OwnAwareness | null
+  readonly #presence: Presence
+  readonly #ledger: SaveLedger
+  readonly #sync: DocumentSync
+  readonly #member: ConnectionMember
+  readonly #saveWaiters: SaveWaiters
+  readonly #subscribers = new Set<(state: ProviderState) => void>()
+  #whenSynced = deferred<this>()
+  #status: ConnectionStatus = 'disconnected'
+  #saveState: SaveState = 'saved'
+  #unsyncedChanges = 0
+  #lastSavedAt: number | null = null
+  #error: ProviderError | null = null
+  #snapshot: ProviderState | null = null
+  #isDestroyed = false
+
+  constructor(config: ProviderConfig)
+  constructor(
+    url: string,
+    name: string,
+    doc?: Y.Doc,
+    options?: ProviderOptions,
+    socketIo?: SocketIOOptions,
+  )
+  constructor(...args: ProviderArguments) {
+    super()
+    const config = resolveConfig(args)
+    this.configuration = config
+    this.url = config.url
+    this.doc = config.document
+    this.name = config.name
+    this.connection = config.connection ?? acquireConnection(config)
+    this.#clock = this.connection.clock
+    this.#ownAwareness = config.awareness ? null : createOwnAwareness(this.doc)
+    this.awareness = config.awareness ?? (this.#ownAwareness as OwnAwareness).awareness
+    if (config.awareness === null) this.awareness.setLocalState(null)
+    this.#presence = new Presence({
+      awareness: this.awareness,
+      clock: this.#clock,
+      origin: this,
+      handleError: (error) => this.#report(error),
+    })
+    this.#saveWaiters = new SaveWaiters(this.#clock)
+    this.#ledger = new SaveLedger(this.doc, () => this.#handleSaveChange())
+    this.#sync = new DocumentSync({
+      doc: this.doc,
+      documentName: this.name,
+      clientId: () => this.awareness.clientID,
+      ledger: this.#ledger,
+      clock: this.#clock,
+      maxBackoffMs: this.connection.maxBackoffMs,
+      origin: this,
+      handlers: this.#syncHandlers(),
+    })
+    this.#member = this.#connectionMember()
+    if (!isEmptyDocument(this.doc)) this.#ledger.markUnverified()
+    this.doc.on('update', this.#handleDocUpdate)
+    this.doc.on('destroy', this.#handleDocDestroy)
+    if (config.connect ?? config.autoConnect ?? true) this.connect()
+  }
+
+  get document(): Y.Doc {
+    return this.doc
+  }
+
+  get documentName(): string {
+    return this.name
+  }
+
+  get roomname(): string {
+    return this.name
+  }
+
+  get roomName(): string {
+    return this.name
+  }
+
+  get serverUrl(): string {
+    return this.url
+  }
+
+  get status(): ConnectionStatus {
+    return this.#status
+  }
+
+  get connected(): boolean {
+    return this.#status === 'connected'
+  }
+
+  get isConnected(): boolean {
+    return this.connected
+  }
+
+  get wsconnected(): boolean {
+    return this.connected
+  }
+
+  get wsconnecting(): boolean {
+    return this.#status === 'connecting'
+  }
+
+  /** Everything that the server had when we joined is applied, and we are still in the document. */
+  get synced(): boolean {
+    return this.#sync.isSynced
+  }
+
+  get isSynced(): boolean {
+    return this.synced
+  }
+
+  /** Resolves when in sync, at once if it is; rejects when the server refuses for good. */
+  get whenSynced(): Promise<this> {
+    return this.#whenSynced.promise
+  }
+
+  /** How many local changes have no durable acknowledgement. Content from before the provider counts as one. */
+  get unsyncedChanges(): number {
+    return this.#ledger.unsyncedChanges
+  }
+
+  get hasUnsyncedChanges(): boolean {
+    return this.unsyncedChanges > 0
+  }
+
+  get hasLocalChanges(): boolean {
+    return this.hasUnsyncedChanges
+  }
+
+  get saveState(): SaveState {
+    if (this.#ledger.rejection !== null) return 'rejected'
+    if (this.unsyncedChanges === 0) return 'saved'
+    return this.#sync.isLive ? 'saving' : 'unsaved'
+  }
+
+  /** When the server last confirmed a change of ours, in milliseconds since 1970. */
+  get lastSavedAt(): number | null {
+    return this.#lastSavedAt
+  }
+
+  /** Connects, and stays connected. Returns at once; `whenSynced` is the promise. */
+  connect(): void {
+    if (this.#isDestroyed || this.shouldConnect) return
+    this.shouldConnect = true
+    this.connection.attach(this.#member)
+  }
+
+  /** Leaves the document. Changes made from here on wait for `connect`. */
+  disconnect(): void {
+    if (!this.shouldConnect) return
+    this.shouldConnect = false
+    const wasConnected = this.connected
+    this.#sync.leave()
+    this.connection.detach(this.#member)
+    this.#setStatus('disconnected')
+    if (wasConnected)
+      this.emit('connection-close', [
+        { code: CLOSED_HERE, reason: 'disconnect was called', wasClean: true },
+        this,
+      ])
+  }
+
+  /** Disconnects for good and leaves the Y.Doc, and an Awareness that was given, as they are. */
+  override destroy(): void {
+    if (this.#isDestroyed) return
+    this.disconnect()
+    this.#isDestroyed = true
+    this.doc.off('update', this.#handleDocUpdate)
+    this.doc.off('destroy', this.#handleDocDestroy)
+    this.#presence.destroy()
+    this.#ownAwareness?.destroy()
+    releaseConnection(this.connection)
+    this.#saveWaiters.rejectAll(
+      new ProviderError('destroyed', 'the provider was destroyed before everything was saved', {
+        retry: 'never',
+        documentName: this.name,
+      }),
+    )
+    this.emit('destroy', [this])
+    this.#subscribers.clear()
+    super.destroy()
+  }
+
+  /** Resolves when every local change so far, and made meanwhile, is durable on the server. */
+  async whenSaved(options: WhenSavedOptions = {}): Promise<void> {
+    this.#sync.flush()
+    if (this.#ledger.rejection !== null) throw this.#ledger.rejection
+    if (!this.hasUnsyncedChanges) return
+    await this.#saveWaiters.wait(options)
+  }
+
+  /** All changes without a durable acknowledgement as one Yjs update, or null: "download my changes". */
+  pendingUpdate(): Uint8Array | null {
+    return this.#ledger.pendingUpdate()
+  }
+
+  /** Calls with the present state and whenever it changes (Svelte's contract). Returns what stops it. */
+  readonly subscribe = (run: (state: ProviderState) => void): (() => void) => {
+    this.#subscribers.add(run)
+    run(this.getSnapshot())
+    return () => {
+      this.#subscribers.delete(run)
+    }
+  }
+
+  /** The present state; the same object as long as nothing changed (React's contract). */
+  readonly getSnapshot = (): ProviderState => {
+    const { status, synced, saveState, unsyncedChanges, lastSavedAt } = this
+    const last = this.#snapshot
+    if (
+      last === null ||
+      last.status !== status ||
+      last.synced !== synced ||
+      last.saveState !== saveState ||
+      last.unsyncedChanges !== unsyncedChanges ||
+      last.lastSavedAt !== lastSavedAt ||
+      last.error !== this.#error
+    )
+      this.#snapshot = {
+        status,
+        synced,
+        saveState,
+        unsyncedChanges,
+        lastSavedAt,
+        error: this.#error,
+      }
+    return this.#snapshot as ProviderState
+  }
+
+  readonly #handleDocUpdate = (
+    update: Uint8Array,
+    origin: unknown,
+    _doc: Y.Doc,
+    transaction: Y.Transaction,
+  ): void => {
+    if (origin === this) return
+    if (!transaction.local && !this.#sync.isLive) {
+      // Loaded from elsewhere (a database, a peer). Mostly the server has it: the join will tell.
+      this.#ledger.markUnverified()
+      return
+    }
+    const { beforeState, afterState } = transaction
+    const ownId = this.doc.clientID
+    // New structs of our own are news to the server. Deletions may have been made by others, too.
+    const hasEffect = transaction.local && afterState.get(ownId) !== beforeState.get(ownId)
+    this.#ledger.add(update, hasEffect)
+    this.#sync.handleLocalChange()
+  }
+
+  readonly #handleDocDestroy = (): void => this.destroy()
+
+  #syncHandlers(): DocumentSyncHandlers {
+    return {
+      handleSynced: (isSynced) => {
+        if (isSynced) this.#error = null
+        this.#handleSynced(isSynced)
+      },
+      handleJoined: (membership, presence) => {
+        this.#handleSaveChange()
+        this.#presence.handleJoined(membership, presence)
+      },
+      handleLeft: () => {
+        this.#presence.handleLeft()
+        this.#handleSaveChange()
+      },
+      handlePresence: (update) => this.#presence.handleRemote(update),
+      handleProgress: (received, total) => this.emit('progress', [{ received, total }]),
+      handleSaved: () => {
+        this.#lastSavedAt = this.#clock.now()
+      },
+      handleRejected: (error) => {
+        this.#saveWaiters.rejectAll(error)
+        const update = this.pendingUpdate()
+        if (update !== null) this.emit('rejected', [{ update, error }])
+        this.#report(error)
+      },
+      handleError: (error) => this.#report(error),
+      handleEnded: (error) => this.#handleEnded(error),
+    }
+  }
+
+  #connectionMember(): ConnectionMember {
+    return {
+      handleStatus: (status) => this.#setStatus(status),
+      handleOpen: (channel) => this.#sync.open(channel),
+      handleDown: (reason) => {
+        this.#sync.handleDown()
+        this.emit('connection-close', [
+          { code: CLOSED_ABNORMALLY, reason, wasClean: false },
+          this,
+        ])
+      },
+      handleFailedAttempt: (error) => {
+        this.emit('connection-error', [error, this])
+        this.#report(error)
+      },
+      handleRefused: (error) => {
+        this.emit('connection-error', [error, this])
+        this.#handleEnded(error)
+      },
+    }
+  }
+
+  #handleSynced(isSynced: boolean): void {
+    if (isSynced) this.#whenSynced.resolve(this)
+    else this.#whenSynced = deferred<this>()
+    this.doc.emit('sync', [isSynced, this.doc])
+    this.emit('sync', [isSynced])
+    if (isSynced) this.emit('synced', [{ state: true }])
+    this.#notify()
+  }
+
+  #handleEnded(error: ProviderError): void {
+    this.shouldConnect = false
+    this.connection.detach(this.#member)
+    this.#setStatus('disconnected')
+    this.#report(error)
+    this.emit('closed', [
+      { code: closeCode(error.code), reason: error.code, wasClean: true },
+      this,
+    ])
+    this.#saveWaiters.rejectAll(error)
+    const { promise, reject } = this.#whenSynced
+    // Nobody needs to await it: the error was announced as an event.
+    promise.catch(() => undefined)
+    reject(error)
+    this.#whenSynced = deferred<this>()
+  }
+
+  #setStatus(status: ConnectionStatus): void {
+    if (status === this.#status) return
+    this.#status = status
+    this.emit('status', [{ status, connected: status === 'connected' }])
+    this.#notify()
+  }
+
+  #handleSaveChange(): void {
+    const { saveState, unsyncedChanges } = this
+    if (unsyncedChanges !== this.#unsyncedChanges) {
+      this.#unsyncedChanges = unsyncedChanges
+      this.emit('unsyncedChanges', [{ number: unsyncedChanges }])
+    }
+    if (saveState !== this.#saveState) {
+      this.#saveState = saveState
+      this.emit('save-state', [
+        { state: saveState, pending: unsyncedChanges, lastSavedAt: this.#lastSavedAt },
+      ])
+      if (saveState === 'saved') this.#saveWaiters.resolveAll()
+    }
+    this.#notify()
+  }
+
+  #report(error: ProviderError): void {
+    this.#error = error
+    this.emit('error', [error])
+    this.#notify()
+  }
+
+  #notify(): void {
+    if (this.#subscribers.size === 0) return
+    const last = this.#snapshot
+    const state = this.getSnapshot()
+    if (state !== last) for (const run of [...this.#subscribers]) run(state)
+  }
+}

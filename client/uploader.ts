@@ -1,0 +1,133 @@
+import { refusal, type DocumentHandle, type JoinAnswer, type Refusal } from '../protocol/index.ts'
+import type { Backoff } from './backoff.ts'
+import type { Channel } from './channel.ts'
+import { uploadInChunks } from './chunked-upload.ts'
+import type { CancelTimer, Clock } from './clock.ts'
+import type { PendingPiece } from './pending-buffer.ts'
+import type { NoAnswer } from './provider-error.ts'
+import type { SaveLedger } from './save-ledger.ts'
+import type { Outcome } from './wire.ts'
+
+/**
+ * Messages on their way at one time. At 30 keystrokes a second it hides half a second of round trip;
+ * beyond it keystrokes are merged into fewer messages, which is cheaper for everybody.
+ */
+const WINDOW = 16
+
+interface UploaderOptions {
+  readonly channel: Channel
+  readonly handle: DocumentHandle
+  readonly access: JoinAnswer['access']
+  readonly limits: JoinAnswer['limits']
+  readonly ledger: SaveLedger
+  readonly clock: Clock
+  readonly backoff: Backoff
+  /** Durable. Comes before the ledger lets go of the piece. */
+  readonly handleSaved: (seq: number, piece: PendingPiece) => void
+  readonly handleRejected: (refused: Refusal) => void
+  /** The two sides have lost each other: join again. */
+  readonly handleLost: (refused: Refusal | NoAnswer) => void
+}
+
+/** Brings local changes to the server during one membership of a document. */
+export class Uploader {
+  readonly #options: UploaderOptions
+  #isStopped = false
+  #isScheduled = false
+  /** Later messages would overtake an update that goes in chunks. */
+  #isUploadingChunks = false
+  #cancelPause: CancelTimer | null = null
+
+  constructor(options: UploaderOptions) {
+    this.#options = options
+  }
+
+  /** Sends what waits once the present turn is over, so that its changes become one message. */
+  schedule(): void {
+    if (this.#isScheduled || this.#isStopped) return
+    this.#isScheduled = true
+    this.#options.clock.afterTurn(() => {
+      this.#isScheduled = false
+      this.flush()
+    })
+  }
+
+  flush(): void {
+    const { ledger, limits, access } = this.#options
+    if (access === 'read') {
+      if (!this.#isStopped && ledger.unsyncedChanges > 0)
+        this.#options.handleRejected(refusal('read-only', 'this document is open for reading only'))
+      return
+    }
+    while (this.#canSend()) {
+      const piece = ledger.take(limits.updateBytes)
+      if (piece === null) return
+      this.#send(piece)
+    }
+  }
+
+  /** The membership is over. What was on its way waits in the ledger again. */
+  stop(): void {
+    this.#isStopped = true
+    this.#cancelPause?.()
+    this.#cancelPause = null
+    this.#options.ledger.putAllBack()
+  }
+
+  #canSend(): boolean {
+    return (
+      !this.#isStopped &&
+      !this.#isUploadingChunks &&
+      this.#cancelPause === null &&
+      this.#options.ledger.inFlight < WINDOW
+    )
+  }
+
+  #send(piece: PendingPiece): void {
+    const { channel, handle, limits } = this.#options
+    if (piece.update.length <= limits.chunkBytes) {
+      channel.request('update', [handle, piece.update], (outcome) =>
+        this.#handleAnswer(piece, outcome),
+      )
+      return
+    }
+    this.#isUploadingChunks = true
+    uploadInChunks(channel, handle, piece.update, limits.chunkBytes, (outcome) => {
+      this.#isUploadingChunks = false
+      this.#handleAnswer(piece, outcome)
+    })
+  }
+
+  #handleAnswer(piece: PendingPiece, outcome: Outcome<'update'>): void {
+    if (this.#isStopped) return
+    const { ledger, backoff, handleSaved, handleRejected, handleLost } = this.#options
+    if (outcome.ok) {
+      backoff.handleSuccess()
+      handleSaved(outcome.seq, piece)
+      ledger.confirm(piece)
+      this.flush()
+      return
+    }
+    ledger.putBack(piece)
+    if (outcome.code === 'no-answer') return handleLost(outcome)
+    switch (outcome.retry) {
+      case 'never':
+      case 'reauth':
+        return handleRejected(outcome)
+      case 'backoff':
+        return this.#pause()
+      case 'resync':
+        // While paused this is the echo of the refusal before it: what followed builds on what was refused.
+        if (this.#cancelPause === null) handleLost(outcome)
+    }
+  }
+
+  #pause(): void {
+    if (this.#cancelPause !== null) return
+    const { clock, backoff } = this.#options
+    this.#cancelPause = clock.setTimer(backoff.nextPauseMs(), () => {
+      this.#cancelPause = null
+      this.flush()
+    })
+  }
+}

@@ -1,0 +1,53 @@
+import type { DocumentName, Epoch } from '../../protocol/index.ts'
+import { storageError } from './level-error.ts'
+import { documentKey, entryKey } from './level-keys.ts'
+import { encodeDocument, encodeEntry } from './records.ts'
+import type { Append, AppendOutcome } from './storage.ts'
+import type { WriteStage } from './write-queue.ts'
+
+/** Numbers the entries and adds them to the batch. It throws before it adds anything, or not at all. */
+export function stageAppends(
+  stage: WriteStage,
+  batch: readonly Append[],
+  epochOf: (generation: number) => Epoch,
+): readonly AppendOutcome[] {
+  const faults = batch.map(({ name }) => faultOf(stage, name))
+  return batch.map((append, position) => {
+    const code = faults[position] ?? null
+    return code === null ? stageAppend(stage, append, epochOf) : { ok: false, code }
+  })
+}
+
+function stageAppend(
+  stage: WriteStage,
+  { name, epoch, entries }: Append,
+  epochOf: (generation: number) => Epoch,
+): AppendOutcome {
+  const state = stage.read(name)
+  if (epoch !== epochOf(state.generation)) return { ok: false, code: 'document-reset' }
+  const firstSeq = state.seq + 1
+  if (entries.length === 0) return { ok: true, firstSeq }
+  for (const [position, entry] of entries.entries()) {
+    const key = entryKey(name, state.generation, firstSeq + position)
+    stage.add({ type: 'put', key, value: encodeEntry(key, entry) })
+  }
+  const written = { ...state, isWritten: true, seq: state.seq + entries.length }
+  if (!state.isWritten) {
+    const key = documentKey(name)
+    stage.add({ type: 'put', key, value: encodeDocument(key, written) })
+  }
+  stage.stage(name, written)
+  return { ok: true, firstSeq }
+}
+
+function faultOf(stage: WriteStage, name: DocumentName): 'record-damaged' | null {
+  try {
+    stage.read(name)
+    return null
+  } catch (error) {
+    const fault = storageError(error, `reading document ${JSON.stringify(name)}`)
+    // One damaged document must not keep the others from being written.
+    if (fault.code === 'record-damaged') return fault.code
+    throw fault
+  }
+}

@@ -1,0 +1,158 @@
+import type { DocumentName } from '../../protocol/index.ts'
+import { StorageError } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { DocumentState, DocumentStates } from './document-states.ts'
+import type { LevelDatabase } from './level-database.ts'
+import { reasonOf } from './level-error.ts'
+import { documentKey, nameOfKey, UNSWEPT_RANGE, unsweptKey } from './level-keys.ts'
+import { unneededRows, writeSnapshot } from './level-snapshots.ts'
+import { encodeBytes, encodeDocument } from './records.ts'
+import type { NewSnapshot } from './storage.ts'
+import type { WriteQueue, WriteStage } from './write-queue.ts'
+
+const EMPTY = new Uint8Array()
+
+/**
+ * What takes several writes: storing a snapshot and removing rows. Only one small write of each, that of the document
+ * record, is ever visible. Before it a crash leaves rows that nothing refers to yet, after it rows that nothing refers
+ * to any more; a mark beside the record, written first and removed last, has them swept at the next start.
+ */
+export class LevelMaintenance {
+  readonly #database: LevelDatabase
+  readonly #states: DocumentStates
+  readonly #writes: WriteQueue
+  readonly #logger: Logger
+  /** One task at a time for each document. */
+  readonly #tasks = new Map<DocumentName, Promise<unknown>>()
+  /** Documents that may have rows to remove although nobody is at it. */
+  readonly #unswept = new Set<DocumentName>()
+  #isStopped = false
+
+  constructor(database: LevelDatabase, states: DocumentStates, writes: WriteQueue, logger: Logger) {
+    this.#database = database
+    this.#states = states
+    this.#writes = writes
+    this.#logger = logger
+  }
+
+  /** False: it is not newer than the stored one, or not of this log. */
+  replacePrefix(
+    name: DocumentName,
+    isEpoch: (state: DocumentState) => boolean,
+    snapshot: NewSnapshot,
+  ): Promise<boolean> {
+    const fits = (state: DocumentState): boolean =>
+      isEpoch(state) && snapshot.seq > state.snapshotSeq && snapshot.seq <= state.seq
+    return this.#enqueue(name, async () => {
+      const before = await this.#states.get(name)
+      if (!fits(before)) return false
+      // Rows of an attempt that was cut short may lie where the new ones go.
+      if (this.#unswept.has(name)) await this.#sweep(name, null)
+      this.#unswept.add(name)
+      const address = { name, generation: before.generation, seq: snapshot.seq }
+      await writeSnapshot(this.#database, address, snapshot)
+      const isReplaced = await this.#writes.run([name], (stage) => {
+        const state = stage.read(name)
+        if (!fits(state)) return false
+        const next = { ...state, previousSeq: state.snapshotSeq, snapshotSeq: snapshot.seq }
+        const key = documentKey(name)
+        stage.add({ type: 'put', key, value: encodeDocument(key, next) })
+        stage.stage(name, next)
+        return true
+      })
+      this.#sweepLater(name, before)
+      return isReplaced
+    })
+  }
+
+  /** The new generation. */
+  async delete(name: DocumentName): Promise<number> {
+    const generation = await this.#writes.run([name], (stage) => {
+      const next = {
+        generation: nextGeneration(stage, name),
+        isWritten: false,
+        snapshotSeq: 0,
+        previousSeq: 0,
+        seq: 0,
+      }
+      const key = documentKey(name)
+      stage.add({ type: 'put', key, value: encodeDocument(key, next) })
+      const mark = unsweptKey(name)
+      stage.add({ type: 'put', key: mark, value: encodeBytes(mark, EMPTY) })
+      stage.stage(name, next)
+      return next.generation
+    })
+    this.#unswept.add(name)
+    this.#sweepLater(name, null)
+    return generation
+  }
+
+  /** Finishes what an earlier process has begun. */
+  async sweepLeftovers(): Promise<void> {
+    const marks = await this.#database.level.keys(UNSWEPT_RANGE).all()
+    for (const mark of marks) {
+      const name = nameOfKey(mark) as DocumentName
+      this.#unswept.add(name)
+      this.#sweepLater(name, null)
+    }
+  }
+
+  /** Sweeping ends at the next row range; the marks stay for the next start. */
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  async whenIdle(): Promise<void> {
+    while (this.#tasks.size > 0) await Promise.allSettled(this.#tasks.values())
+  }
+
+  #sweepLater(name: DocumentName, lastSwept: DocumentState | null): void {
+    this.#enqueue(name, () => this.#sweep(name, lastSwept)).catch((error: unknown) =>
+      this.#logger.warn('replaced rows could not be removed; the next start tries again', {
+        document: name,
+        error: reasonOf(error),
+      }),
+    )
+  }
+
+  /** `lastSwept`: a state of the document for which everything was removed; what it did not need is not looked for. */
+  async #sweep(name: DocumentName, lastSwept: DocumentState | null): Promise<void> {
+    if (!this.#unswept.has(name)) return
+    const before = await this.#states.get(name)
+    const cleanUpTo = lastSwept?.generation === before.generation ? lastSwept.previousSeq : 0
+    for (const range of unneededRows(name, before, cleanUpTo)) {
+      if (this.#isStopped) return
+      await this.#database.clear(range)
+    }
+    await this.#writes.run([name], (stage) => {
+      const state = stage.read(name)
+      // Deleted meanwhile: the mark is that deletion's now.
+      if (state.generation !== before.generation) return
+      stage.add({ type: 'del', key: unsweptKey(name) })
+      this.#unswept.delete(name)
+    })
+  }
+
+  #enqueue<Result>(name: DocumentName, task: () => Promise<Result>): Promise<Result> {
+    const before = this.#tasks.get(name) ?? Promise.resolve()
+    const running = before.then(task, task)
+    this.#tasks.set(name, running)
+    const forget = (): void => {
+      if (this.#tasks.get(name) === running) this.#tasks.delete(name)
+    }
+    running.then(forget, forget)
+    return running
+  }
+}
+
+function nextGeneration(stage: WriteStage, name: DocumentName): number {
+  try {
+    return stage.read(name).generation + 1
+  } catch (error) {
+    // A damaged document can still be deleted. Its generation is lost perhaps; the seconds since 1970 are more than any
+    // number of deletions that came before.
+    if (error instanceof StorageError && error.code === 'record-damaged')
+      return Math.floor(Date.now() / 1000)
+    throw error
+  }
+}

@@ -1,0 +1,136 @@
+import type { DocumentName, Epoch } from '../../protocol/index.ts'
+import type { DocumentState, DocumentStates } from './document-states.ts'
+import type { LevelDatabase, OpenLevel } from './level-database.ts'
+import { documentRange, nameOfKey } from './level-keys.ts'
+import { readLog } from './level-log.ts'
+import {
+  missing,
+  readChunk,
+  readIndex,
+  readManifest,
+  type SnapshotAddress,
+  updateChunks,
+} from './level-snapshots.ts'
+import { decodeDocument } from './records.ts'
+import type { DocumentHead, ListRequest, LogEntry } from './storage.ts'
+
+const NAMES_PER_READ = 1000
+
+/** The state has changed since it was looked up: look again. */
+const AGAIN = Symbol('again')
+
+/** What `Storage` reads. Rows may be removed at any moment, but only those that the newest state does not need. */
+export class LevelReader {
+  readonly #database: LevelDatabase
+  readonly #states: DocumentStates
+
+  constructor(database: LevelDatabase, states: DocumentStates) {
+    this.#database = database
+    this.#states = states
+  }
+
+  head(name: DocumentName): Promise<DocumentHead> {
+    return this.#withState<DocumentHead>(name, async (state, level) => {
+      const { seq, snapshotSeq, generation } = state
+      const head = { epoch: this.#database.epochOf(generation), seq }
+      if (snapshotSeq === 0) return { ...head, snapshot: null }
+      const address = { name, generation, seq: snapshotSeq }
+      const manifest = await readManifest(level, address)
+      const index = manifest === null ? null : await readIndex(level, address, manifest)
+      if (manifest === null || index === null) return this.#goneOrDamaged(address)
+      const { bytes, chunkBytes } = manifest
+      return { ...head, snapshot: { seq: snapshotSeq, bytes, chunkBytes, index } }
+    })
+  }
+
+  readEntries(
+    name: DocumentName,
+    epoch: Epoch,
+    after: number,
+    maxBytes: number,
+  ): Promise<readonly LogEntry[]> {
+    return this.#withState<readonly LogEntry[]>(name, async (state, level) =>
+      epoch === this.#database.epochOf(state.generation)
+        ? readLog(level, name, state, after, maxBytes)
+        : [],
+    )
+  }
+
+  readSnapshotChunk(
+    name: DocumentName,
+    epoch: Epoch,
+    snapshotSeq: number,
+    chunk: number,
+  ): Promise<Uint8Array | null> {
+    return this.#withState<Uint8Array | null>(name, async (state, level) => {
+      const { generation } = state
+      if (epoch !== this.#database.epochOf(generation) || !isKept(state, snapshotSeq)) return null
+      const address = { name, generation, seq: snapshotSeq }
+      const manifest = await readManifest(level, address)
+      if (manifest === null) return this.#goneOrDamaged(address)
+      if (!Number.isInteger(chunk) || chunk < 0 || chunk >= updateChunks(manifest)) return null
+      return (await readChunk(level, address, chunk)) ?? this.#goneOrDamaged(address)
+    })
+  }
+
+  async list({ prefix = '', after, limit }: ListRequest): Promise<readonly DocumentName[]> {
+    await this.#database.ready()
+    const names: DocumentName[] = []
+    const iterator = this.#database.level.iterator({
+      ...documentRange(prefix, after),
+      fillCache: false,
+    })
+    try {
+      while (names.length < limit) {
+        // Some of the rows are deleted documents: ask again as long as there are any.
+        const rows = await iterator.nextv(NAMES_PER_READ)
+        if (rows.length === 0) break
+        for (const [key, value] of rows) {
+          const name = nameOfKey(key) as DocumentName
+          if (names.length < limit && isListed(key, value, name)) names.push(name)
+        }
+      }
+    } finally {
+      await iterator.close()
+    }
+    return names
+  }
+
+  /** Calls `use` in the very turn in which the state is looked up, so that an iterator made there fits it. */
+  async #withState<Result>(
+    name: DocumentName,
+    use: (state: DocumentState, level: OpenLevel) => Promise<Result | typeof AGAIN>,
+  ): Promise<Result> {
+    for (;;) {
+      await this.#database.ready()
+      const state = this.#states.peek(name)
+      if (state === undefined) {
+        await this.#states.get(name)
+        continue
+      }
+      const result = await use(state, this.#database.level)
+      if (result !== AGAIN) return result as Result
+    }
+  }
+
+  /** Rows of a snapshot were not there: another has taken its place meanwhile, or they are lost. */
+  #goneOrDamaged(address: SnapshotAddress): typeof AGAIN {
+    const state = this.#states.peek(address.name)
+    if (state === undefined) return AGAIN
+    if (state.generation !== address.generation || !isKept(state, address.seq)) return AGAIN
+    throw missing(address)
+  }
+}
+
+function isKept(state: DocumentState, snapshotSeq: number): boolean {
+  return snapshotSeq > 0 && (snapshotSeq === state.snapshotSeq || snapshotSeq === state.previousSeq)
+}
+
+/** A document whose record is damaged is listed: whoever opens it learns of the damage. */
+function isListed(key: Uint8Array, value: Uint8Array, name: DocumentName): boolean {
+  try {
+    return decodeDocument(key, value, name).isWritten
+  } catch {
+    return true
+  }
+}

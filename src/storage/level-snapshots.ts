@@ -1,0 +1,151 @@
+import { CHUNK_BYTES } from '../../protocol/index.ts'
+import type { DocumentState } from './document-states.ts'
+import type { LevelDatabase, OpenLevel, WriteOperation } from './level-database.ts'
+import {
+  chunkKey,
+  type KeyRange,
+  manifestKey,
+  rowRange,
+  rowsBeforeGeneration,
+  unsweptKey,
+} from './level-keys.ts'
+import {
+  decodeBytes,
+  decodeManifest,
+  encodeBytes,
+  encodeManifest,
+  type Manifest,
+  recordDamaged,
+  type RecordPlace,
+} from './records.ts'
+import type { NewSnapshot } from './storage.ts'
+
+/** Which snapshot of which document. */
+export interface SnapshotAddress {
+  readonly name: string
+  readonly generation: number
+  readonly seq: number
+}
+
+/**
+ * How much of a snapshot goes into one write. LevelDB writes one batch after the other, so a keystroke waits
+ * for at most this.
+ */
+const CHUNKS_PER_WRITE = 4
+
+const EMPTY = new Uint8Array()
+
+/**
+ * Stores a snapshot that nothing refers to yet. Each write is as durable as the one that will refer to it: an fsync
+ * covers earlier writes only as far as LevelDB has not begun a new log file in between.
+ */
+export async function writeSnapshot(
+  database: LevelDatabase,
+  address: SnapshotAddress,
+  snapshot: NewSnapshot,
+): Promise<void> {
+  const { name, generation, seq } = address
+  const markKey = unsweptKey(name)
+  // With the first chunk: whatever a crash leaves of this is found and removed.
+  let operations: WriteOperation[] = [
+    { type: 'put', key: markKey, value: encodeBytes(markKey, EMPTY) },
+  ]
+  let number = 0
+  for (const bytes of [snapshot.update, snapshot.index]) {
+    for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
+      const key = chunkKey(name, generation, seq, number++)
+      const value = encodeBytes(key, bytes.subarray(start, start + CHUNK_BYTES))
+      operations.push({ type: 'put', key, value })
+      if (operations.length < CHUNKS_PER_WRITE) continue
+      await database.write(operations)
+      operations = []
+    }
+  }
+  const key = manifestKey(name, generation, seq)
+  const value = encodeManifest(key, {
+    bytes: snapshot.update.length,
+    chunkBytes: CHUNK_BYTES,
+    indexBytes: snapshot.index.length,
+  })
+  operations.push({ type: 'put', key, value })
+  await database.write(operations)
+}
+
+/** Null: there is no such snapshot. */
+export async function readManifest(
+  level: OpenLevel,
+  address: SnapshotAddress,
+): Promise<Manifest | null> {
+  const key = manifestKey(address.name, address.generation, address.seq)
+  const stored = await level.get(key)
+  return stored === undefined ? null : decodeManifest(key, stored, placeOf(address, 'manifest'))
+}
+
+/** Null: the snapshot has no such chunk, or is gone. */
+export async function readChunk(
+  level: OpenLevel,
+  address: SnapshotAddress,
+  number: number,
+): Promise<Uint8Array | null> {
+  const key = chunkKey(address.name, address.generation, address.seq, number)
+  const stored = await level.get(key)
+  return stored === undefined ? null : decodeBytes(key, stored, placeOf(address, `chunk ${number}`))
+}
+
+export async function readIndex(
+  level: OpenLevel,
+  address: SnapshotAddress,
+  manifest: Manifest,
+): Promise<Uint8Array | null> {
+  const first = updateChunks(manifest)
+  const index = new Uint8Array(manifest.indexBytes)
+  let offset = 0
+  for (let number = first; offset < index.length; number++) {
+    const chunk = await readChunk(level, address, number)
+    if (chunk === null) return null
+    if (chunk.length === 0 || offset + chunk.length > index.length)
+      throw recordDamaged(placeOf(address, 'index'), 'has another length than its manifest says')
+    index.set(chunk, offset)
+    offset += chunk.length
+  }
+  return index
+}
+
+/** How many chunks hold the update; those of the index follow. */
+export function updateChunks(manifest: Manifest): number {
+  return Math.ceil(manifest.bytes / manifest.chunkBytes)
+}
+
+export function missing(address: SnapshotAddress): Error {
+  return recordDamaged(placeOf(address, 'manifest or chunks'), 'are missing')
+}
+
+/**
+ * The rows which a document's record no longer needs: other generations, entries that both snapshots hold,
+ * other snapshots. `cleanUpTo`: entries up to there are known to be gone, so that their tombstones are not walked again.
+ */
+export function unneededRows(
+  name: string,
+  state: DocumentState,
+  cleanUpTo: number,
+): readonly KeyRange[] {
+  const { generation, snapshotSeq, previousSeq } = state
+  const ranges = [
+    rowsBeforeGeneration('entry', name, generation),
+    rowsBeforeGeneration('manifest', name, generation),
+    rowsBeforeGeneration('chunk', name, generation),
+    rowRange('entry', name, generation, cleanUpTo + 1, Math.max(previousSeq, cleanUpTo) + 1),
+  ]
+  for (const kind of ['manifest', 'chunk'] as const) {
+    ranges.push(rowRange(kind, name, generation, 0, previousSeq))
+    ranges.push(
+      rowRange(kind, name, generation, previousSeq + 1, Math.max(snapshotSeq, previousSeq + 1)),
+    )
+    ranges.push(rowRange(kind, name, generation, snapshotSeq + 1, Number.MAX_SAFE_INTEGER))
+  }
+  return ranges
+}
+
+function placeOf({ name, seq }: SnapshotAddress, part: string): RecordPlace {
+  return { name, what: `snapshot ${seq} ${part}` }
+}

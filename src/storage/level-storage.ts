@@ -1,0 +1,215 @@
+import type { DocumentName, Epoch } from '../../protocol/index.ts'
+import { StorageError } from '../errors.ts'
+import { type Logger, silentLogger } from '../telemetry/logger.ts'
+import { type DirectoryLock, lockDirectory } from './directory-lock.ts'
+import { DocumentStates } from './document-states.ts'
+import { stageAppends } from './level-append.ts'
+import { LevelDatabase } from './level-database.ts'
+import { reasonOf, storageError } from './level-error.ts'
+import { makeDirectory } from './level-files.ts'
+import { learnState } from './level-log.ts'
+import { LevelMaintenance } from './level-maintenance.ts'
+import { LevelReader } from './level-reader.ts'
+import type {
+  Append,
+  AppendOutcome,
+  DocumentHead,
+  ListRequest,
+  LogEntry,
+  NewSnapshot,
+  Storage,
+} from './storage.ts'
+import { WriteQueue } from './write-queue.ts'
+
+export interface LevelStorageOptions {
+  /**
+   * `strict` (default): what `append` has resolved survives a power cut. `relaxed`: no fsync; it survives the end of
+   * the process, but a power cut may take the last seconds.
+   */
+  readonly durability?: 'strict' | 'relaxed'
+  /** Default: silent. */
+  readonly logger?: Logger
+  /**
+   * How much LevelDB gathers in memory (twice this at most) before it writes a sorted table. Default 16 MiB: more
+   * means fewer rewrites of what a snapshot soon replaces, and a longer start after a crash.
+   */
+  readonly writeBufferBytes?: number
+  /** LevelDB's cache of table blocks. Default 32 MiB. */
+  readonly cacheBytes?: number
+}
+
+const DEFAULT_WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024
+/** A few MB of memory; a document beyond costs two reads when it is next used. */
+const REMEMBERED_DOCUMENTS = 10_000
+
+/**
+ * Keeps documents in a directory: LevelDB in `log/`, and beside it the file `lock` while the storage is open. One
+ * storage at a time can have a directory open.
+ */
+export function levelStorage(directory: string, options: LevelStorageOptions = {}): Storage {
+  return new LevelStorage(directory, options)
+}
+
+class LevelStorage implements Storage {
+  readonly #directory: string
+  readonly #logger: Logger
+  readonly #database: LevelDatabase
+  readonly #states: DocumentStates
+  readonly #writes: WriteQueue
+  readonly #reader: LevelReader
+  readonly #maintenance: LevelMaintenance
+  readonly #underWay = new Set<Promise<unknown>>()
+  #status: 'new' | 'open' | 'closed' = 'new'
+  #opening: Promise<void> | null = null
+  #closing: Promise<void> | null = null
+  #lock: DirectoryLock | null = null
+
+  constructor(directory: string, options: LevelStorageOptions) {
+    this.#directory = directory
+    this.#logger = options.logger ?? silentLogger
+    this.#database = new LevelDatabase(directory, {
+      isSynced: (options.durability ?? 'strict') === 'strict',
+      writeBufferBytes: options.writeBufferBytes ?? DEFAULT_WRITE_BUFFER_BYTES,
+      cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
+      logger: this.#logger,
+      handleReopened: () => this.#states.clear(),
+    })
+    this.#states = new DocumentStates(REMEMBERED_DOCUMENTS, async (name) => {
+      await this.#database.ready()
+      return learnState(this.#database.level, name)
+    })
+    this.#writes = new WriteQueue(this.#database, this.#states)
+    this.#reader = new LevelReader(this.#database, this.#states)
+    this.#maintenance = new LevelMaintenance(
+      this.#database,
+      this.#states,
+      this.#writes,
+      this.#logger,
+    )
+  }
+
+  open(): Promise<void> {
+    if (this.#status === 'closed' || this.#closing !== null) return Promise.reject(notOpen())
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      this.#opening = null
+      throw error
+    })
+    return this.#opening
+  }
+
+  head(name: DocumentName): Promise<DocumentHead> {
+    return this.#call(`reading document ${JSON.stringify(name)}`, () => this.#reader.head(name))
+  }
+
+  append(batch: readonly Append[]): Promise<readonly AppendOutcome[]> {
+    const names = batch.map(({ name }) => name)
+    const epochOf = (generation: number): Epoch => this.#database.epochOf(generation)
+    return this.#call('appending', () =>
+      this.#writes.run(names, (stage) => stageAppends(stage, batch, epochOf)),
+    )
+  }
+
+  readEntries(
+    name: DocumentName,
+    epoch: Epoch,
+    after: number,
+    maxBytes: number,
+  ): Promise<readonly LogEntry[]> {
+    return this.#call(`reading the log of document ${JSON.stringify(name)}`, () =>
+      this.#reader.readEntries(name, epoch, after, maxBytes),
+    )
+  }
+
+  readSnapshotChunk(
+    name: DocumentName,
+    epoch: Epoch,
+    snapshotSeq: number,
+    chunk: number,
+  ): Promise<Uint8Array | null> {
+    return this.#call(`reading a snapshot of document ${JSON.stringify(name)}`, () =>
+      this.#reader.readSnapshotChunk(name, epoch, snapshotSeq, chunk),
+    )
+  }
+
+  replacePrefix(name: DocumentName, epoch: Epoch, snapshot: NewSnapshot): Promise<boolean> {
+    return this.#call(`storing a snapshot of document ${JSON.stringify(name)}`, () =>
+      this.#maintenance.replacePrefix(
+        name,
+        (state) => epoch === this.#database.epochOf(state.generation),
+        snapshot,
+      ),
+    )
+  }
+
+  list(request: ListRequest): Promise<readonly DocumentName[]> {
+    return this.#call('listing documents', () => this.#reader.list(request))
+  }
+
+  delete(name: DocumentName): Promise<Epoch> {
+    return this.#call(`deleting document ${JSON.stringify(name)}`, async () =>
+      this.#database.epochOf(await this.#maintenance.delete(name)),
+    )
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #open(): Promise<void> {
+    try {
+      makeDirectory(this.#directory)
+      this.#lock = lockDirectory(this.#directory)
+      if (this.#lock.takenOverFrom !== null)
+        this.#logger.warn('took over the directory from a process that has ended', {
+          directory: this.#directory,
+          pid: this.#lock.takenOverFrom.pid,
+        })
+      await this.#database.open()
+    } catch (error) {
+      this.#lock?.release()
+      this.#lock = null
+      if (error instanceof StorageError && error.code !== 'storage-unavailable') throw error
+      throw new StorageError(
+        'storage-inaccessible',
+        `The directory ${this.#directory} cannot be used: ${reasonOf(error)}`,
+        { cause: error },
+      )
+    }
+    this.#status = 'open'
+    void this.#track(this.#maintenance.sweepLeftovers())
+  }
+
+  async #close(): Promise<void> {
+    await this.#opening?.catch(() => undefined)
+    this.#status = 'closed'
+    this.#maintenance.stop()
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+    await this.#maintenance.whenIdle()
+    try {
+      await this.#database.close()
+    } finally {
+      this.#lock?.release()
+    }
+  }
+
+  async #call<Result>(doing: string, call: () => Promise<Result>): Promise<Result> {
+    if (this.#status !== 'open') throw notOpen()
+    try {
+      return await this.#track(call())
+    } catch (error) {
+      throw storageError(error, doing)
+    }
+  }
+
+  #track<Result>(promise: Promise<Result>): Promise<Result> {
+    const tracked = promise.finally(() => this.#underWay.delete(tracked))
+    this.#underWay.add(tracked)
+    return tracked
+  }
+}
+
+function notOpen(): StorageError {
+  return new StorageError('storage-unavailable', 'The storage is not open.')
+}

@@ -1,0 +1,129 @@
+import * as fc from 'fast-check'
+import * as Y from 'yjs'
+import { describe, expect, it } from 'vitest'
+import { DocumentIndex } from '../../src/document/document-index.ts'
+import { withoutKnown } from '../../src/document/known-overlap.ts'
+import { scanUpdate, type ScanResult } from '../../src/document/update-scan.ts'
+import { hex } from './forged-update.ts'
+import { forgeRandomly, mutate } from './random-mutation.ts'
+import { Random, RandomWorld } from './random-world.ts'
+
+/** CI tries a few thousand mutations; `FUZZ_RUNS=200000` is for a night or a change of the scan. */
+const FUZZ_RUNS = Number(process.env['FUZZ_RUNS'] ?? 4000)
+const FUZZ_SEED = process.env['FUZZ_SEED']
+const MUTATIONS_PER_WORLD = 40
+const seeded = FUZZ_SEED === undefined ? {} : { seed: Number(FUZZ_SEED) }
+
+type ValidScan = Extract<ScanResult, { verdict: 'valid' }>
+
+/** The delete set of a document as an update without structs. */
+function deleteSetOf(doc: Y.Doc): Uint8Array {
+  return Y.encodeStateAsUpdate(doc, Y.encodeStateVector(doc))
+}
+
+function indexOf(doc: Y.Doc): DocumentIndex {
+  const index = new DocumentIndex()
+  index.apply(expectValid(scanUpdate(Y.encodeStateAsUpdate(doc), () => 0)))
+  return index
+}
+
+function expectValid(scan: ScanResult): ValidScan {
+  if (scan.verdict !== 'valid') expect.fail(`${scan.verdict}: ${scan.message}`)
+  return scan
+}
+
+describe('T34 the scan agrees with Yjs', () => {
+  it('T34 accepts every update that Yjs produces, and counts as Yjs does', () => {
+    let overlaps = 0
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const world = new RandomWorld(seed)
+        const index = new DocumentIndex()
+        for (let round = 0; round < 12; round++) {
+          const update = world.nextUpdate()
+          const scan = expectValid(scanUpdate(update, (client) => index.clockOf(client)))
+          if (scan.overlapsKnown) overlaps++
+          const logged = withoutKnown(update, scan)
+          const again = expectValid(scanUpdate(logged, (client) => index.clockOf(client)))
+          expect(again.inserts).toEqual(scan.inserts)
+          expect(again.overlapsKnown).toBe(false)
+          const covered = index.covers(scan)
+          const before = hex(Y.encodeStateAsUpdate(world.server))
+          world.accept(logged)
+          if (covered) expect(hex(Y.encodeStateAsUpdate(world.server))).toBe(before)
+          index.apply(scan)
+          expect(hex(index.stateVector())).toBe(hex(Y.encodeStateVector(world.server)))
+          expect(indexOf(world.server).dominates(index)).toBe(true)
+          expect(world.server.store.pendingStructs).toBeNull()
+          expect(world.server.store.pendingDs).toBeNull()
+        }
+        const whole = expectValid(
+          scanUpdate(Y.encodeStateAsUpdate(world.server), index.clockOf.bind(index)),
+        )
+        index.apply(whole)
+        expect(hex(index.deleteSetUpdate())).toBe(hex(deleteSetOf(world.server)))
+        expect(index.covers(whole)).toBe(true)
+        expect(index.equals(indexOf(world.server))).toBe(true)
+      }),
+      { numRuns: Math.ceil(FUZZ_RUNS / 40), ...seeded },
+    )
+    // The property would prove little if the worlds never made these.
+    expect(overlaps).toBeGreaterThan(0)
+  })
+
+  it('T34 whatever it accepts, Yjs applies whole', { timeout: 30_000 + FUZZ_RUNS * 5 }, () => {
+    const seen = { valid: 0, malformed: 0, 'missing-dependencies': 0 }
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const world = new RandomWorld(seed)
+        for (let rounds = world.random.below(15); rounds > 0; rounds--) {
+          const index = indexOf(world.server)
+          const update = world.nextUpdate()
+          world.accept(
+            withoutKnown(update, expectValid(scanUpdate(update, (c) => index.clockOf(c)))),
+          )
+        }
+        const index = indexOf(world.server)
+        const state = Y.encodeStateAsUpdate(world.server)
+        const honest = [world.nextUpdate(), state, world.nextUpdate()]
+        const random = new Random(seed ^ 0x5eed)
+        for (let runs = 0; runs < MUTATIONS_PER_WORLD; runs++) {
+          const mutant = random.chance(0.4)
+            ? forgeRandomly(random, index, state)
+            : mutate(random, random.pick(honest), honest)
+          const scan = scanUpdate(mutant, (client) => index.clockOf(client))
+          seen[scan.verdict]++
+          if (scan.verdict === 'valid') applies(world.server.gc, state, index, mutant, scan)
+        }
+      }),
+      { numRuns: Math.ceil(FUZZ_RUNS / MUTATIONS_PER_WORLD), ...seeded },
+    )
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(FUZZ_RUNS / 50)
+    if (FUZZ_RUNS > 4000) console.log('verdicts', seen)
+  })
+})
+
+function applies(
+  gc: boolean,
+  state: Uint8Array,
+  index: DocumentIndex,
+  mutant: Uint8Array,
+  scan: ValidScan,
+): void {
+  const logged = withoutKnown(mutant, scan)
+  const doc = new Y.Doc({ gc })
+  Y.applyUpdate(doc, state)
+  const note = `update ${hex(logged)} on state ${hex(state)}`
+  try {
+    Y.applyUpdate(doc, logged)
+    Y.mergeUpdates([state, logged])
+  } catch (error) {
+    throw new Error(note, { cause: error })
+  }
+  expect(doc.store.pendingStructs, note).toBeNull()
+  expect(doc.store.pendingDs, note).toBeNull()
+  const after = index.clone()
+  after.apply(scan)
+  expect(hex(after.stateVector()), note).toBe(hex(Y.encodeStateVector(doc)))
+  expect(indexOf(doc).dominates(after), note).toBe(true)
+}

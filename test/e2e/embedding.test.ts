@@ -1,0 +1,153 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import { Server as SocketIOServer } from 'socket.io'
+import { io } from 'socket.io-client'
+import { describe, expect, test } from 'vitest'
+import * as Y from 'yjs'
+import { createDocumentServer, levelStorage } from 'y-rooms/server'
+import { RawClient, loadDocument, readDocument, updateOf } from '../support/raw-client.ts'
+import { makeTempDirectory } from '../support/temp-directory.ts'
+
+async function listen(app: express.Express) {
+  const http = createServer(app)
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const close = async (): Promise<void> => {
+    http.closeAllConnections()
+    await new Promise<void>((resolve) => http.close(() => resolve()))
+  }
+  return { http, url, close }
+}
+
+describe('embedding', () => {
+  test('[EMB1] an Express app with its own Socket.IO events works beside y-rooms, and after documents.close()', async () => {
+    const app = express()
+    app.get('/hello', (_request, response) => {
+      response.send('hello')
+    })
+    const { http, url, close } = await listen(app)
+    const hostIo = new SocketIOServer(http)
+    hostIo.on('connection', (socket) => {
+      // The same event names as ours, on the host's own namespace.
+      socket.on('join', (room: string, answer: (text: string) => void) => answer(`host joined ${room}`))
+      socket.on('update', (text: string, answer: (text: string) => void) => answer(`host got ${text}`))
+    })
+    const documents = createDocumentServer({ storage: levelStorage(await makeTempDirectory()) })
+    documents.attach(hostIo)
+    app.use('/api', documents.router())
+    app.use(documents.healthRouter())
+    await documents.ready()
+
+    const hostClient = io(url, { transports: ['websocket'], forceNew: true })
+    const client = await RawClient.connect(url)
+    const doc = await loadDocument(client, 'draft')
+    const { document } = await client.join('draft', { clientId: doc.clientID })
+    expect(await client.update(document, updateOf(doc, () => doc.getText('body').insert(0, 'Hello')))).toMatchObject({ ok: true, seq: 1 })
+    expect(await hostClient.emitWithAck('join', 'a')).toBe('host joined a')
+
+    const listed = (await (await fetch(`${url}/api/documents`)).json()) as { documents: string[] }
+    expect(listed.documents).toEqual(['draft'])
+    const json = await fetch(`${url}/api/documents/draft`, { headers: { accept: 'application/json' } })
+    expect(await json.json()).toEqual({ body: 'Hello' })
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+
+    await documents.close()
+    expect(await hostClient.emitWithAck('update', 'b')).toBe('host got b')
+    expect(await (await fetch(`${url}/hello`)).text()).toBe('hello')
+    expect((await fetch(`${url}/readyz`)).status).toBe(503)
+    await client.until(() => client.closed.length > 0)
+    expect(client.closed[0]).toMatchObject({ code: 'server-closing', retry: 'backoff' })
+    hostClient.disconnect()
+    client.close()
+    await hostIo.close()
+    await close()
+  })
+
+  test('[EMB2] attached to an HTTP server it leaves that server as it found it', async () => {
+    const app = express()
+    app.get('/hello', (_request, response) => {
+      response.send('hello')
+    })
+    const { http, url, close } = await listen(app)
+    const before = { request: http.listeners('request'), upgrade: http.listeners('upgrade') }
+    const documents = createDocumentServer({ storage: levelStorage(await makeTempDirectory()) })
+    documents.attach(http)
+    const doc = await readDocument(url, 'empty')
+    expect(doc.store.clients.size).toBe(0)
+    await documents.close()
+    expect({ request: http.listeners('request'), upgrade: http.listeners('upgrade') }).toEqual(before)
+    expect(await (await fetch(`${url}/hello`)).text()).toBe('hello')
+    await close()
+  })
+
+  test('[EMB3] a server-side editor goes the same way as a client: durable, relayed, and told of others', async () => {
+    const { http, url, close } = await listen(express())
+    const directory = await makeTempDirectory()
+    const documents = createDocumentServer({ storage: levelStorage(directory) })
+    documents.attach(http)
+    const editor = await documents.open('draft')
+    const client = await RawClient.connect(url)
+    const doc = new Y.Doc()
+    const { document } = await client.join('draft', { clientId: doc.clientID })
+    const length = await editor.transact((draft) => {
+      draft.getText('body').insert(0, 'Hello')
+      return draft.getText('body').length
+    })
+    expect(length).toBe(5)
+    await client.until(() => client.updates.length === 1)
+    Y.applyUpdate(doc, client.updates[0]!.update)
+    await client.update(document, updateOf(doc, () => doc.getText('body').insert(5, ' world')))
+    expect(await editor.read((draft) => draft.getText('body').toString())).toBe('Hello world')
+
+    // A change that throws leaves nothing behind.
+    await expect(
+      editor.transact((draft) => {
+        draft.getText('body').insert(0, 'half ')
+        throw new Error('changed my mind')
+      }),
+    ).rejects.toThrow('changed my mind')
+    expect(await editor.read((draft) => draft.getText('body').toString())).toBe('Hello world')
+    client.close()
+    await documents.close()
+    await expect(editor.transact(() => undefined)).rejects.toMatchObject({ code: 'not-joined' })
+
+    const again = createDocumentServer({ storage: levelStorage(directory) })
+    const reopened = await again.open('draft')
+    expect(await reopened.read((draft) => draft.getText('body').toString())).toBe('Hello world')
+    await again.close()
+    await close()
+  })
+
+  test('[EMB4] an error in an application hook refuses that one request and nothing else', async () => {
+    const { http, url, close } = await listen(express())
+    const documents = createDocumentServer({
+      storage: levelStorage(await makeTempDirectory()),
+      authenticate: ({ auth }) => {
+        if (auth['token'] === 'broken') throw new Error('the identity provider is down')
+        return auth['token'] === 'good' ? { id: 'ada' } : null
+      },
+      authorize: (_user, name) => {
+        if (name === 'broken') throw new Error('the permissions are down')
+        return name === 'secret' ? 'none' : name === 'public' ? 'read' : 'write'
+      },
+    })
+    documents.attach(http)
+    await expect(RawClient.connect(url, { token: 'bad' })).rejects.toMatchObject({
+      data: { code: 'unauthenticated', retry: 'reauth' },
+    })
+    await expect(RawClient.connect(url, { token: 'broken' })).rejects.toMatchObject({
+      data: { code: 'internal-error', retry: 'backoff' },
+    })
+    const client = await RawClient.connect(url, { token: 'good' })
+    expect(await client.tryJoin('broken', { clientId: 1 })).toMatchObject({ code: 'internal-error' })
+    expect(await client.tryJoin('secret', { clientId: 1 })).toMatchObject({ code: 'forbidden', retry: 'never' })
+    const { document, access } = await client.join('public', { clientId: 1 })
+    expect(access).toBe('read')
+    expect(await client.update(document, new Uint8Array([0, 0]))).toMatchObject({ code: 'read-only' })
+    expect((await client.join('open', { clientId: 1 })).access).toBe('write')
+    client.close()
+    await documents.close()
+    await close()
+  })
+})
