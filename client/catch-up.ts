@@ -9,15 +9,20 @@ import type { UpdateCursor } from './update-cursor.ts'
  * having it has lost a message.
  */
 const HOLE_PATIENCE_MS = 2000
+/** How long a belief stands (see `UpdateCursor`). Wrong ones are rare; a page of the log each half minute is cheap. */
+const BELIEF_MS = 30_000
 
 interface CatchUpOptions {
   readonly channel: Channel
   readonly handle: DocumentHandle
   readonly epoch: Epoch
   readonly cursor: UpdateCursor
+  /** The end of the log at the time of the join: read up to here first. */
+  readonly head: number
   readonly clock: Clock
   readonly apply: (updates: readonly Uint8Array[]) => void
-  readonly handleAdvance: () => void
+  /** Everything up to the head of the join is applied. May be called again. */
+  readonly handleCaughtUp: () => void
   readonly handleLost: (refused: Refusal | NoAnswer) => void
 }
 
@@ -30,9 +35,16 @@ export class CatchUp {
   #isStopped = false
   #isPulling = false
   #cancelPatience: CancelTimer | null = null
+  #cancelBelief: CancelTimer | null = null
 
   constructor(options: CatchUpOptions) {
     this.#options = options
+  }
+
+  /** Reads what the answer to the join left out. */
+  start(): void {
+    this.#check()
+    if (this.#isIncomplete) this.#pull()
   }
 
   handleRelay(from: number, to: number, update: Uint8Array): void {
@@ -40,64 +52,64 @@ export class CatchUp {
     cursor.handleHint(to)
     if (!cursor.connects(from)) {
       // Dropped, not parked in the document: the pull brings it with what is missing before it.
-      this.pull()
+      this.#pull()
       return
     }
     if (to > cursor.seq) {
       // First the position: an observer that throws has seen the update all the same.
-      cursor.advance(to)
+      cursor.handleRange(from, to)
       apply([update])
     }
     this.#check()
   }
 
-  /** Another way brought this entry: it is applied already. */
-  handleEntry(seq: number): void {
-    this.#options.cursor.handleEntry(seq)
+  handleAcknowledged(seq: number, isCertain: boolean): void {
+    this.#options.cursor.handleAcknowledged(seq, isCertain)
     this.#check()
-  }
-
-  /** The log reaches at least up to here. */
-  handleHint(seq: number): void {
-    this.#options.cursor.handleHint(seq)
-    this.#check()
-  }
-
-  /** Reads from the server until nothing that is known of is missing. */
-  pull(): void {
-    const { channel, handle, epoch, cursor, apply, handleLost } = this.#options
-    if (this.#isPulling || this.#isStopped || !cursor.isBehind) return
-    this.#isPulling = true
-    const after = cursor.seq
-    channel.request('pull', [handle, { epoch, after }], (answer) => {
-      this.#isPulling = false
-      if (this.#isStopped) return
-      if (!answer.ok) return handleLost(answer)
-      const isStuck = answer.seq <= after
-      cursor.advance(answer.seq)
-      apply(answer.updates)
-      if (isStuck && cursor.isBehind) {
-        handleLost({
-          ok: false,
-          code: 'cursor-too-old',
-          retry: 'resync',
-          message: `the server has nothing after ${after}, and announced more`,
-        })
-        return
-      }
-      this.pull()
-      this.#check()
-    })
   }
 
   stop(): void {
     this.#isStopped = true
     this.#cancelPatience?.()
     this.#cancelPatience = null
+    this.#cancelBelief?.()
+    this.#cancelBelief = null
+  }
+
+  get #isIncomplete(): boolean {
+    const { cursor, head } = this.#options
+    return cursor.isBehind || cursor.seq < head
+  }
+
+  /** Reads from the server, page by page, until nothing that is known of is missing. */
+  #pull(): void {
+    const { channel, handle, epoch, cursor, apply, handleLost } = this.#options
+    if (this.#isPulling || this.#isStopped) return
+    this.#isPulling = true
+    const after = cursor.seq
+    channel.request('pull', [handle, { epoch, after }], (answer) => {
+      this.#isPulling = false
+      if (this.#isStopped) return
+      if (!answer.ok) return handleLost(answer)
+      cursor.handleRange(after + 1, answer.seq)
+      apply(answer.updates)
+      if (this.#isStopped) return
+      if (this.#isIncomplete) {
+        if (answer.seq > after) this.#pull()
+        else
+          handleLost({
+            ok: false,
+            code: 'cursor-too-old',
+            retry: 'resync',
+            message: `the server announced more, and has nothing after ${after}`,
+          })
+      }
+      this.#check()
+    })
   }
 
   #check(): void {
-    const { cursor, clock, handleAdvance } = this.#options
+    const { cursor, head, clock, handleCaughtUp } = this.#options
     if (this.#isStopped) return
     if (!cursor.isBehind) {
       this.#cancelPatience?.()
@@ -105,9 +117,18 @@ export class CatchUp {
     } else {
       this.#cancelPatience ??= clock.setTimer(HOLE_PATIENCE_MS, () => {
         this.#cancelPatience = null
-        this.pull()
+        this.#pull()
       })
     }
-    handleAdvance()
+    if (!cursor.isUncertain) {
+      this.#cancelBelief?.()
+      this.#cancelBelief = null
+    } else {
+      this.#cancelBelief ??= clock.setTimer(BELIEF_MS, () => {
+        this.#cancelBelief = null
+        if (cursor.isUncertain) this.#pull()
+      })
+    }
+    if (cursor.seq >= head) handleCaughtUp()
   }
 }

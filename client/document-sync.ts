@@ -66,8 +66,6 @@ interface Live {
   readonly membership: Membership
   readonly catchUp: CatchUp
   readonly uploader: Uploader
-  /** In sync once everything up to here is applied. */
-  readonly syncTarget: number
 }
 
 type State =
@@ -190,7 +188,7 @@ export class DocumentSync implements ChannelMember {
       return
     }
     // The server lost its end of the log; deletions in it show in no state vector.
-    if (this.#cursor !== null && this.#cursor.seq > head) this.#options.ledger.markUnverified()
+    if (this.#cursor !== null && this.#cursor.highest > head) this.#options.ledger.markUnverified()
     this.#epoch = epoch
     channel.bind(handle, this)
     if (snapshot === undefined) {
@@ -224,9 +222,8 @@ export class DocumentSync implements ChannelMember {
     const live: Live = {
       at: 'live',
       membership,
-      catchUp: this.#catchUp(membership, answer.epoch, cursor),
+      catchUp: this.#catchUp(membership, answer, cursor),
       uploader: this.#uploader(membership, answer.access),
-      syncTarget: answer.head,
     }
     this.#state = live
     this.#apply(updates)
@@ -241,19 +238,19 @@ export class DocumentSync implements ChannelMember {
     }
     live.uploader.flush()
     handlers.handleJoined(membership, answer.awareness)
-    live.catchUp.pull()
-    this.#checkSynced()
+    if (this.#state === live) live.catchUp.start()
   }
 
-  #catchUp(membership: Membership, epoch: Epoch, cursor: UpdateCursor): CatchUp {
+  #catchUp(membership: Membership, { epoch, head }: JoinAnswer, cursor: UpdateCursor): CatchUp {
     return new CatchUp({
       channel: membership.channel,
       handle: membership.handle,
       epoch,
       cursor,
+      head,
       clock: this.#options.clock,
       apply: (updates) => this.#apply(updates),
-      handleAdvance: () => this.#checkSynced(),
+      handleCaughtUp: () => this.#handleCaughtUp(),
       handleLost: (refused) => this.#handleRefused(refused),
     })
   }
@@ -271,9 +268,8 @@ export class DocumentSync implements ChannelMember {
       backoff: this.#backoff,
       handleSaved: (seq, piece) => {
         handlers.handleSaved()
-        if (this.#state.at !== 'live') return
-        if (piece.hasEffect) this.#state.catchUp.handleEntry(seq)
-        else this.#state.catchUp.handleHint(seq)
+        if (this.#state.at === 'live')
+          this.#state.catchUp.handleAcknowledged(seq, piece.hasEffect)
       },
       handleRejected: (refused) => {
         if (ledger.rejection !== null) return
@@ -289,9 +285,8 @@ export class DocumentSync implements ChannelMember {
     })
   }
 
-  #checkSynced(): void {
-    if (this.#state.at !== 'live' || this.#isSynced || this.#cursor === null) return
-    if (this.#cursor.seq < this.#state.syncTarget) return
+  #handleCaughtUp(): void {
+    if (this.#isSynced) return
     this.#isSynced = true
     this.#options.handlers.handleSynced(true)
   }

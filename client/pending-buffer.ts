@@ -1,4 +1,4 @@
-import { mergeAsTree } from '../protocol/index.ts'
+import { CHUNK_BYTES, mergeAsTree } from '../protocol/index.ts'
 
 /** Local changes as one Yjs update. */
 export interface PendingPiece {
@@ -20,7 +20,7 @@ interface Piece extends PendingPiece {
 /** How many pieces of one level become one of the next. Merging in Yjs costs the square of this. */
 const FAN_IN = 64
 /** Larger sets are not merged, so that what was typed offline for a month still goes in pieces that a server takes. */
-const MAX_MERGED_BYTES = 1024 * 1024
+const MAX_MERGED_BYTES = CHUNK_BYTES
 
 /**
  * Updates that wait, in order, merged while they wait: 100,000 keystrokes made offline cost a few

@@ -5,6 +5,12 @@ import type { ProviderError } from './provider-error.ts'
 import { coversMissing, encodeIntegrated } from './upload-plan.ts'
 
 /**
+ * Merging in Yjs leaves every keystroke a struct of its own, 11 bytes; the document joins them to runs
+ * of text, and drops what was deleted. From this many changes on it is worth a look.
+ */
+const COMPACT_FROM_CHANGES = 256
+
+/**
  * Which local changes the server has not yet confirmed as durable: those that wait, those that are
  * on their way, and those that it refused. Nothing leaves it but by a durable acknowledgement.
  */
@@ -90,9 +96,14 @@ export class SaveLedger {
    * that lost its tail), the difference is taken from the document.
    */
   reconcile(serverStateVector: Uint8Array): void {
-    const covers = coversMissing(this.#doc, serverStateVector, this.#waiting.peek())
-    if (covers && !this.#isUnverified) return
+    const pending = this.#waiting.peek()
+    const isExact =
+      !this.#isUnverified && coversMissing(this.#doc, serverStateVector, pending)
+    if (isExact && this.#waiting.changes < COMPACT_FROM_CHANGES) return
     const update = encodeIntegrated(this.#doc, serverStateVector)
+    // What still waits for structs of others is in the buffer only.
+    const isWhole = this.#doc.store.pendingStructs === null
+    if (isExact && !(isWhole && isSmaller(update, pending))) return
     const changes = Math.max(1, this.#waiting.changes)
     const hasEffect = !coversMissing(this.#doc, serverStateVector, null)
     this.#isUnverified = false
@@ -120,4 +131,8 @@ export class SaveLedger {
     if (waiting !== null) updates.push(waiting)
     return updates.length === 0 ? null : mergeAsTree(updates)
   }
+}
+
+function isSmaller(update: Uint8Array | null, pending: Uint8Array | null): boolean {
+  return update !== null && pending !== null && update.length < pending.length
 }

@@ -1,7 +1,8 @@
 import { MAX_CLOCK } from '../../protocol/index.ts'
 import { BoundedReader, MalformedBytes } from './bounded-reader.ts'
+import { CollectedDeletes } from './collected-deletes.ts'
 import { findSection, IntegrationOrder, type Section } from './integration-order.ts'
-import { RangeSet } from './range-set.ts'
+import { DEFAULT_SCAN_LIMITS, type ScanLimits } from './scan-limits.ts'
 import { DELETED_REF, GC_REF, SKIP_REF, readContentLength } from './struct-content.ts'
 
 /** The clocks [from, to) of one client. */
@@ -27,34 +28,6 @@ export type ScanResult =
     }
   | { readonly verdict: 'missing-dependencies'; readonly message: string }
   | { readonly verdict: 'malformed'; readonly message: string }
-
-export interface ScanLimits {
-  /**
-   * Structs in one update. Each costs a peer about 250 bytes of heap and a microsecond; a million
-   * is more than the longest published editing traces hold, and a peer still survives it.
-   */
-  readonly structs: number
-  /** Deleted ranges in one update. Each is a search, and may cut an item in two, in every peer. */
-  readonly deleteRanges: number
-  /**
-   * Clients in one update. Every later transaction of every peer costs time in proportion to the
-   * clients that a document ever had (10,000 clients: 3 ms a keystroke).
-   */
-  readonly clients: number
-}
-
-export const DEFAULT_SCAN_LIMITS: ScanLimits = {
-  structs: 1_000_000,
-  deleteRanges: 1_000_000,
-  clients: 100_000,
-}
-
-/** For bytes that this server made itself: a whole document may hold more than one update may. */
-export const NO_SCAN_LIMITS: ScanLimits = {
-  structs: Infinity,
-  deleteRanges: Infinity,
-  clients: Infinity,
-}
 
 /** The bits of a struct's info byte above the kind. */
 const HAS_ORIGIN = 0x80
@@ -96,21 +69,19 @@ export function scanUpdate(
   }
 }
 
-interface OpenRange {
-  readonly client: number
-  from: number
-  to: number
-}
-
 class UpdateScan {
   readonly #reader: BoundedReader
   readonly #clockOf: (client: number) => number
   readonly #limits: ScanLimits
   readonly #inserts: ClockRange[] = []
-  readonly #deletes: OpenRange[] = []
+  readonly #deletes = new CollectedDeletes()
   readonly #sections: Section[] = []
   readonly #order = new IntegrationOrder()
-  /** New items of several clocks under one map key; see #checkMapEntries. */
+  /**
+   * New items of several clocks under one map key. Yjs puts items of one clock there; longer ones
+   * are old values that were deleted and then joined. A longer one that lives could be deleted in
+   * part, and when its map is deleted later, garbage collection throws in every peer.
+   */
   readonly #longMapEntries: ClockRange[] = []
   #overlapsKnown = false
   #missing: string | null = null
@@ -132,17 +103,17 @@ class UpdateScan {
 
   run(): ScanResult {
     this.#readSections()
-    const firstDelete = this.#deletes.length
     this.#readDeleteSet()
     if (this.#reader.remaining > 0) throw new MalformedBytes('bytes follow the update')
-    if (this.#longMapEntries.length > 0) this.#checkMapEntries(firstDelete)
+    if (this.#longMapEntries.length > 0 && !this.#deletes.hasAll(this.#longMapEntries))
+      throw new MalformedBytes('a map key holds several values at once')
     if (this.#missing === null && this.#order.waits > 0)
       this.#missing = this.#order.fault(this.#sections)
     if (this.#missing !== null) return { verdict: 'missing-dependencies', message: this.#missing }
     return {
       verdict: 'valid',
       inserts: this.#inserts,
-      deletes: this.#deletes,
+      deletes: this.#deletes.ranges,
       overlapsKnown: this.#overlapsKnown,
     }
   }
@@ -200,7 +171,7 @@ class UpdateScan {
     const kind = info & KIND
     const from = Math.max(start, this.#known)
     if (start < this.#known && kind !== GC_REF) this.#overlapsKnown = true
-    if (kind === GC_REF || kind === DELETED_REF) this.#addDelete(this.#client, from, end)
+    if (kind === GC_REF || kind === DELETED_REF) this.#deletes.add(this.#client, from, end)
     else if ((info & REFERENCES) === HAS_PARENT_SUB && end - start > 1)
       this.#longMapEntries.push({ client: this.#client, from, to: end })
     this.#reached = end
@@ -253,32 +224,7 @@ class UpdateScan {
     if (length === 0) throw new MalformedBytes('a deleted range without length')
     if (to > MAX_CLOCK) throw new MalformedBytes(`a clock exceeds ${MAX_CLOCK}`)
     if (to > reached) this.#missing ??= `it deletes ${client}:${to - 1}, which is unknown`
-    this.#addDelete(client, from, to)
-  }
-
-  #addDelete(client: number, from: number, to: number): void {
-    const last = this.#deletes.at(-1)
-    if (last !== undefined && last.client === client && last.from <= from && from <= last.to)
-      last.to = Math.max(last.to, to)
-    else this.#deletes.push({ client, from, to })
-  }
-
-  /**
-   * Under a map key Yjs puts items of one clock; longer ones are old values that were deleted and
-   * then joined. A longer one that lives could be deleted in part, and when its map is deleted
-   * later, garbage collection throws in every peer.
-   */
-  #checkMapEntries(firstDelete: number): void {
-    const deleted = new Map<number, RangeSet>()
-    for (const { client, from, to } of this.#deletes.slice(firstDelete)) {
-      let ranges = deleted.get(client)
-      if (ranges === undefined) deleted.set(client, (ranges = new RangeSet()))
-      ranges.add(from, to)
-    }
-    for (const { client, from, to } of this.#longMapEntries) {
-      if (deleted.get(client)?.has(from, to) !== true)
-        throw new MalformedBytes('a map key holds several values at once')
-    }
+    this.#deletes.add(client, from, to)
   }
 
   #readCount(limit: number, bytesEach: number, what: string): number {

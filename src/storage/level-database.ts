@@ -86,7 +86,13 @@ export class LevelDatabase {
   async ready(): Promise<void> {
     if (this.#level !== null) return
     this.#opening ??= this.#reopen().finally(() => (this.#opening = null))
-    await this.#opening
+    try {
+      await this.#opening
+    } catch (error) {
+      // Whatever keeps it shut, to a caller it is a failed call that may be tried again.
+      const { message } = storageError(error, 'opening the database anew')
+      throw new StorageError('storage-unavailable', message, { cause: error })
+    }
   }
 
   /**

@@ -87,7 +87,7 @@ export class LevelMaintenance {
     return generation
   }
 
-  /** Finishes what an earlier process has begun. */
+  /** Finishes, in the background, what an earlier process has begun. No snapshot may be stored before it resolves. */
   async sweepLeftovers(): Promise<void> {
     const marks = await this.#database.level.keys(UNSWEPT_RANGE).all()
     for (const mark of marks) {

@@ -167,7 +167,9 @@ class LevelStorage implements Storage {
           pid: this.#lock.takenOverFrom.pid,
         })
       await this.#database.open()
+      await this.#maintenance.sweepLeftovers()
     } catch (error) {
+      await this.#database.close()
       this.#lock?.release()
       this.#lock = null
       if (error instanceof StorageError && error.code !== 'storage-unavailable') throw error
@@ -178,7 +180,6 @@ class LevelStorage implements Storage {
       )
     }
     this.#status = 'open'
-    void this.#track(this.#maintenance.sweepLeftovers())
   }
 
   async #close(): Promise<void> {

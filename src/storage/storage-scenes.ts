@@ -19,6 +19,11 @@ export function entriesOf(first: number, last: number): readonly NewEntry[] {
   return Array.from({ length: last - first + 1 }, (_, position) => entry(first + position))
 }
 
+/** The same entries as a log has them. */
+export function numbered(first: number, last: number): readonly LogEntry[] {
+  return entriesOf(first, last).map((one, position) => ({ seq: first + position, ...one }))
+}
+
 /** The whole log that can be read, in steps small enough to be several. */
 export async function readAll(
   storage: Storage,

@@ -111,7 +111,7 @@ function edit(doc: Y.Doc, random: Random): void {
 
 function pickType(doc: Y.Doc, random: Random): Y.AbstractType<unknown> {
   const roots = [doc.getText('t'), doc.getMap('m'), doc.getArray('a'), doc.getXmlFragment('x')]
-  let type = random.pick<Y.AbstractType<any>>(roots) as Y.AbstractType<unknown>
+  let type = random.pick<unknown>(roots) as Y.AbstractType<unknown>
   while (random.chance(0.6)) {
     const nested = childrenOf(type)
     if (nested.length === 0) break

@@ -1,10 +1,15 @@
 import { describe, expect, test } from 'vitest'
+import type { DocumentName } from '../../protocol/index.ts'
 import { levelStorage } from '../../src/storage/level-storage.ts'
 import { asName, readAll, readSnapshot } from '../../src/storage/storage-scenes.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { type Said, startStorageChild } from '../support/storage-child.ts'
+import { allKeys } from '../support/storage-surgery.ts'
 import { tempDirectory } from '../support/temp-directory.ts'
 
+// The documents of the child.
+const STEADY = asName('steady')
+const DELETED = asName('deleted')
 const ROUNDS = Number(process.env['STORAGE_CRASH_ROUNDS'] ?? 5)
 
 describe('a killed process', () => {
@@ -22,26 +27,64 @@ describe('a killed process', () => {
         expect(child.said.filter((said) => 'wrong' in said)).toEqual([])
         const storage = levelStorage(directory)
         await storage.open()
-        for (const name of ['steady', 'deleted']) await expectWhole(storage, name, child.said)
+        for (const name of [STEADY, DELETED]) await expectWhole(storage, name, child.said)
         await storage.close()
       }
+      await expectSwept(directory)
     },
   )
 })
 
+/** Once a start had the time for it, nothing is left of what was cut short. */
+async function expectSwept(directory: string): Promise<void> {
+  const storage = levelStorage(directory)
+  await storage.open()
+  const heads = await Promise.all(
+    [STEADY, DELETED].map(async (name) => {
+      const { epoch, snapshot } = await storage.head(name)
+      // It is refused, but only when its turn has come: behind the sweep.
+      const nothing = { seq: 0, update: new Uint8Array(), index: new Uint8Array() }
+      expect(await storage.replacePrefix(name, epoch, nothing)).toBe(false)
+      return { name, epoch, snapshot, kept: (await readAll(storage, name, epoch)).length }
+    }),
+  )
+  await storage.close()
+  const keys = (await allKeys(directory)).map((key) => Buffer.from(key))
+  for (const { name, kept } of heads) {
+    const generations = new Set<number>()
+    const rows = [2, 3, 4].map((kind) => {
+      const prefix = Buffer.concat([Buffer.of(kind), Buffer.from(name), Buffer.of(0)])
+      const found = keys.filter((key) => key.subarray(0, prefix.length).equals(prefix))
+      for (const key of found) generations.add(key.readUInt32BE(prefix.length))
+      return found.length
+    })
+    expect(generations.size).toBeLessThanOrEqual(1)
+    expect(rows[0]).toBe(kept)
+    expect(rows[1]).toBeLessThanOrEqual(2)
+    // Three chunks of update and two of index for each snapshot.
+    expect(rows[2]).toBe((rows[1] ?? 0) * 5)
+  }
+  expect(keys.filter((key) => key[0] === 5)).toEqual([])
+}
+
 /** What was acknowledged is there, and what is there is one document. */
-async function expectWhole(storage: Storage, text: string, said: readonly Said[]): Promise<void> {
-  const name = asName(text)
+async function expectWhole(
+  storage: Storage,
+  name: DocumentName,
+  said: readonly Said[],
+): Promise<void> {
   const head = await storage.head(name)
-  const last = said.findLast((one) => one['name'] === text && 'seq' in one)
+  const last = said.findLast((one) => one['name'] === name && 'seq' in one)
   const acknowledged = Number(last?.['seq'] ?? 0)
   // A deletion under way may have taken effect without having been acknowledged.
   if (head.epoch === last?.['epoch']) expect(head.seq).toBeGreaterThanOrEqual(acknowledged)
-  else if (last !== undefined) expect(text).toBe('deleted')
+  else if (last !== undefined) expect(name).toBe(DELETED)
 
   const { snapshot } = head
-  const snapshots = said.filter((one) => one['epoch'] === head.epoch && one['name'] === text)
-  const acknowledgedSnapshot = Number(snapshots.findLast((one) => 'snapshot' in one)?.['snapshot'] ?? 0)
+  const snapshots = said.filter((one) => one['epoch'] === head.epoch && one['name'] === name)
+  const acknowledgedSnapshot = Number(
+    snapshots.findLast((one) => 'snapshot' in one)?.['snapshot'] ?? 0,
+  )
   expect(snapshot?.seq ?? 0).toBeGreaterThanOrEqual(acknowledgedSnapshot)
   if (snapshot !== null) {
     const update = await readSnapshot(storage, name, head.epoch, snapshot)
@@ -51,7 +94,10 @@ async function expectWhole(storage: Storage, text: string, said: readonly Said[]
   }
   const tail = await readAll(storage, name, head.epoch, snapshot?.seq ?? 0)
   expect(tail.map(({ seq }) => seq)).toEqual(
-    Array.from({ length: head.seq - (snapshot?.seq ?? 0) }, (_, at) => (snapshot?.seq ?? 0) + 1 + at),
+    Array.from(
+      { length: head.seq - (snapshot?.seq ?? 0) },
+      (_, at) => (snapshot?.seq ?? 0) + 1 + at,
+    ),
   )
   for (const { seq, update } of tail)
     expect(new TextDecoder().decode(update).trim()).toBe(`${head.epoch} ${seq}`)

@@ -19,9 +19,10 @@ describe('directory lock', () => {
     const first = levelStorage(directory)
     await first.open()
     await append(first, 1)
+    const path = await realpath(directory)
     await expect(levelStorage(directory).open()).rejects.toMatchObject({
       code: 'storage-locked',
-      message: `The directory ${await realpath(directory)} is already open in this process (pid ${process.pid}): only one storage at a time can use it.`,
+      message: `The directory ${path} is already open in this process (pid ${process.pid}): only one storage at a time can use it.`,
     })
     const link = join(await tempDirectory(), 'link')
     await symlink(directory, link)
@@ -88,7 +89,12 @@ describe('directory lock', () => {
     const warnings: unknown[] = []
     const ignore = (): void => undefined
     const storage = levelStorage(directory, {
-      logger: { debug: ignore, info: ignore, warn: (_, fields) => warnings.push(fields), error: ignore },
+      logger: {
+        debug: ignore,
+        info: ignore,
+        warn: (_, fields) => warnings.push(fields),
+        error: ignore,
+      },
     })
     await storage.open()
     expect(warnings).toMatchObject([{ pid }])
@@ -101,7 +107,10 @@ describe('directory lock', () => {
     async () => {
       const directory = await tempDirectory()
       const here = currentOwner('earlier')
-      for (const earlier of [{ ...here, processStart: '1' }, { ...here, bootId: 'an earlier boot' }]) {
+      for (const earlier of [
+        { ...here, processStart: '1' },
+        { ...here, bootId: 'an earlier boot' },
+      ]) {
         await writeFile(join(directory, 'lock'), JSON.stringify(earlier))
         const lock = lockDirectory(directory)
         expect(lock.takenOverFrom).toEqual(earlier)

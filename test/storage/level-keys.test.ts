@@ -15,7 +15,18 @@ import {
 } from '../../src/storage/level-keys.ts'
 import { isDocumentName } from '../../protocol/index.ts'
 
-const awkward = ['a', 'ab', '__proto__', 'constructor', 'a/b', '../..', 'é', '￮', '🦊', 'x'.repeat(512)]
+const awkward = [
+  'a',
+  'ab',
+  '__proto__',
+  'constructor',
+  'a/b',
+  '../..',
+  'é',
+  '￮',
+  '🦊',
+  'x'.repeat(512),
+]
 const names = fc.oneof(
   fc.constantFrom(...awkward),
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter(isDocumentName),
@@ -73,17 +84,26 @@ describe('level keys', () => {
   test('T18 a range of rows has the rows of one document, no others', () => {
     const span = fc.tuple(names, generations, seqs, seqs)
     fc.assert(
-      fc.property(span, names, generations, seqs, ([name, generation, from, to], other, gen, seq) => {
-        const range = rowRange('entry', name, generation, from, to)
-        for (const [owner, g] of [[other, gen], [name, generation]] as const)
-          expect(isIn(range, entryKey(owner, g, seq))).toBe(
-            owner === name && g === generation && from <= seq && seq < to,
-          )
-        const before = rowsBeforeGeneration('entry', name, generation)
-        expect(isIn(before, entryKey(other, gen, seq))).toBe(other === name && gen < generation)
-        expect(isIn(range, manifestKey(name, generation, from))).toBe(false)
-        expect(isIn(range, chunkKey(name, generation, from, 0))).toBe(false)
-      }),
+      fc.property(
+        span,
+        names,
+        generations,
+        seqs,
+        ([name, generation, from, to], other, gen, seq) => {
+          const range = rowRange('entry', name, generation, from, to)
+          for (const [owner, g] of [
+            [other, gen],
+            [name, generation],
+          ] as const)
+            expect(isIn(range, entryKey(owner, g, seq))).toBe(
+              owner === name && g === generation && from <= seq && seq < to,
+            )
+          const before = rowsBeforeGeneration('entry', name, generation)
+          expect(isIn(before, entryKey(other, gen, seq))).toBe(other === name && gen < generation)
+          expect(isIn(range, manifestKey(name, generation, from))).toBe(false)
+          expect(isIn(range, chunkKey(name, generation, from, 0))).toBe(false)
+        },
+      ),
     )
   })
 

@@ -74,10 +74,14 @@ function buildIfOlder(): void {
     })
   if (isCurrent) return
   try {
-    execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', 'protocol', 'src'], {
-      cwd: ROOT,
-      stdio: 'ignore',
-    })
+    execFileSync(
+      process.execPath,
+      [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', 'protocol', 'src'],
+      {
+        cwd: ROOT,
+        stdio: 'ignore',
+      },
+    )
   } catch {
     // A type error elsewhere does not keep the JavaScript from being written.
   }

@@ -1,0 +1,92 @@
+import { createServer } from 'node:http'
+import type { Namespace, Socket } from 'socket.io'
+import { Server } from 'socket.io'
+import { describe, expect, test } from 'vitest'
+import { shareFrames } from '../../src/connection/shared-frames.ts'
+import { FrameCache, SocketTransport } from '../../src/connection/socket-transport.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+
+interface Frame {
+  readonly opcode: number
+  readonly payload: Buffer
+}
+
+/** Reads unmasked WebSocket frames as RFC 6455 §5.2 says. */
+function readFrames(bytes: Buffer): Frame[] {
+  const frames: Frame[] = []
+  for (let at = 0; at < bytes.length; ) {
+    expect(bytes[at]! & 0x80).toBe(0x80)
+    const opcode = bytes[at]! & 0x0f
+    let length = bytes[at + 1]!
+    at += 2
+    if (length === 126) {
+      length = bytes.readUInt16BE(at)
+      at += 2
+    } else if (length === 127) {
+      length = Number(bytes.readBigUInt64BE(at))
+      at += 8
+    }
+    frames.push({ opcode, payload: bytes.subarray(at, at + length) })
+    at += length
+  }
+  return frames
+}
+
+describe('shared frames', () => {
+  test.each([0, 1, 125, 126, 4096, 4097, 65_535, 65_536, 300_000])(
+    '[RELAY4] an event with %i bytes is the two frames that the stock parser would have sent, in at most two buffers',
+    (length) => {
+      const attachment = Buffer.alloc(length, 7)
+      const { frames, bytes } = shareFrames(['51-["update",{"_placeholder":true,"num":0}]', attachment])
+      const written = Buffer.concat([...frames])
+      expect(frames.length).toBeLessThanOrEqual(2)
+      expect(bytes).toBe(written.length)
+      expect(readFrames(written)).toEqual([
+        { opcode: 1, payload: Buffer.from('451-["update",{"_placeholder":true,"num":0}]') },
+        { opcode: 2, payload: attachment },
+      ])
+    },
+  )
+
+  test('[RELAY4] one message is encoded once and the same buffers are written to every recipient', () => {
+    const namespace: Namespace = new Server(createServer()).of('/y-rooms')
+    let encodings = 0
+    const { encoder } = namespace.server as unknown as { encoder: { encode: (packet: object) => unknown } }
+    const encode = encoder.encode.bind(encoder)
+    encoder.encode = (packet) => {
+      encodings++
+      return encode(packet)
+    }
+    const cache = new FrameCache(namespace)
+    const written: { data: unknown; options: { wsPreEncodedFrame?: Buffer[] } }[] = []
+    const recipient = (transport: object): SocketTransport =>
+      new SocketTransport(
+        {
+          conn: {
+            transport,
+            write: (data: unknown, options: object) => written.push({ data, options }),
+          },
+        } as unknown as Socket,
+        cache,
+        { clock: new ManualClock(), softBytes: 1e6, hardBytes: 1e7, stallMs: 30_000 },
+      )
+    const webSocket = { name: 'websocket', socket: { _sender: { sendFrame: () => undefined } } }
+    const message = { update: new Uint8Array([1, 2, 3]) }
+    const send = (to: SocketTransport): void =>
+      to.send('update', [7, 1, 1, message.update], message)
+    for (let index = 0; index < 3; index++) send(recipient(webSocket))
+    expect(encodings).toBe(1)
+    expect(written).toHaveLength(3)
+    expect(written[0]!.options.wsPreEncodedFrame).toBeDefined()
+    for (const { options } of written)
+      expect(options.wsPreEncodedFrame).toBe(written[0]!.options.wsPreEncodedFrame)
+    // Long polling, and a WebSocket that compresses, get the packets as the parser made them.
+    for (const transport of [{ name: 'polling' }, { ...webSocket, perMessageDeflate: {} }]) {
+      written.length = 0
+      send(recipient(transport))
+      expect(written.map(({ options }) => options.wsPreEncodedFrame)).toEqual([undefined, undefined])
+      expect(written[0]!.data).toContain('"update",7,1,1')
+    }
+    expect(encodings).toBe(1)
+  })
+})

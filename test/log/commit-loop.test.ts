@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest'
+import { CommitLoop, type CommitFailure, type CommitParty } from '../../src/log/commit-loop.ts'
+import type { Append, AppendOutcome, NewEntry, Storage } from '../../src/storage/storage.ts'
+import type { DocumentName } from '../../protocol/index.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+
+class Party implements CommitParty<NewEntry> {
+  readonly epoch = 'epoch'
+  readonly name: DocumentName
+  readonly committed: [count: number, firstSeq: number][] = []
+  readonly failed: [count: number, cause: CommitFailure][] = []
+
+  constructor(name: string) {
+    this.name = name as DocumentName
+  }
+  handleCommitted(entries: readonly NewEntry[], firstSeq: number): void {
+    this.committed.push([entries.length, firstSeq])
+  }
+  handleCommitFailed(entries: readonly NewEntry[], cause: CommitFailure): void {
+    this.failed.push([entries.length, cause])
+  }
+}
+
+/** A storage whose writes end when the test says so. */
+function scene() {
+  const clock = new ManualClock()
+  const writes: { batch: readonly Append[]; end: (outcome: readonly AppendOutcome[] | Error) => void }[] = []
+  const storage = {
+    append: (batch: readonly Append[]) =>
+      new Promise<readonly AppendOutcome[]>((resolve, reject) => {
+        writes.push({
+          batch,
+          end: (outcome) => (outcome instanceof Error ? reject(outcome) : resolve(outcome)),
+        })
+      }),
+  } as Partial<Storage> as Storage
+  const observed: string[] = []
+  const loop = new CommitLoop<NewEntry>(storage, clock, {
+    handleBatchCommitted: (entries) => observed.push(`committed ${entries}`),
+    handleBatchFailed: () => observed.push('failed'),
+  })
+  return { clock, writes, loop, observed }
+}
+
+const entry: NewEntry = { update: new Uint8Array([0, 0]), author: null, receivedAt: 0 }
+const microtasks = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('the commit loop', () => {
+  test('[LOG1] everything that waits, of all documents, goes to disk as one batch; nobody is told before', async () => {
+    const { clock, writes, loop, observed } = scene()
+    const [a, b] = [new Party('a'), new Party('b')]
+    loop.enqueue(a, entry)
+    loop.enqueue(b, entry)
+    loop.enqueue(a, entry)
+    expect(writes).toHaveLength(0)
+    clock.endTurn()
+    expect(writes.map(({ batch }) => batch.map(({ name, entries }) => [name, entries.length]))).toEqual([
+      [
+        ['a', 2],
+        ['b', 1],
+      ],
+    ])
+    // What arrives during the write waits for the next one.
+    loop.enqueue(b, entry)
+    loop.enqueue(b, entry)
+    await microtasks()
+    expect([writes.length, a.committed, b.committed]).toEqual([1, [], []])
+    writes[0]!.end([
+      { ok: true, firstSeq: 7 },
+      { ok: true, firstSeq: 1 },
+    ])
+    await microtasks()
+    expect([a.committed, b.committed]).toEqual([[[2, 7]], [[1, 1]]])
+    expect(writes[1]!.batch.map(({ name, entries }) => [name, entries.length])).toEqual([['b', 2]])
+    const idle = loop.whenIdle()
+    writes[1]!.end([{ ok: true, firstSeq: 2 }])
+    await idle
+    expect(b.committed).toEqual([
+      [1, 1],
+      [2, 2],
+    ])
+    expect(observed).toEqual(['committed 3', 'committed 2'])
+  })
+
+  test('T8 [LOG6] a failed write fails its entries and those that waited behind them, and nothing else', async () => {
+    const { clock, writes, loop, observed } = scene()
+    const [a, b] = [new Party('a'), new Party('b')]
+    loop.enqueue(a, entry)
+    clock.endTurn()
+    loop.enqueue(a, entry)
+    loop.enqueue(b, entry)
+    const error = new Error('disk full')
+    writes[0]!.end(error)
+    await microtasks()
+    expect(a.committed).toEqual([])
+    expect(a.failed).toEqual([[2, { kind: 'storage', error }]])
+    // The other document's entry goes with the next batch.
+    expect(writes[1]!.batch.map(({ name }) => name)).toEqual(['b'])
+    writes[1]!.end([{ ok: false, code: 'document-reset' }])
+    await loop.whenIdle()
+    expect(b.failed).toEqual([[1, { kind: 'document-reset' }]])
+    expect(observed).toEqual(['failed', 'committed 1'])
+  })
+})

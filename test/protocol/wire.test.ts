@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { Encoder, PacketType } from 'socket.io-parser'
+import { describe, expect, test } from 'vitest'
+import * as Y from 'yjs'
+import { PROTOCOL_VERSION, refusal } from 'y-rooms/protocol'
+import { encodePresence } from '../support/awareness-message.ts'
+import { updateOf } from '../support/raw-client.ts'
+
+/** Changing the bytes of a message without raising the version breaks clients that are out there. */
+const PINNED = { version: 1, sha256: 'ba8634cda7d098fe931308b7dbe2b5eeca79b4c9d72f132a5f007668c38efc6f' }
+
+function examples(): Record<string, string> {
+  const doc = new Y.Doc()
+  doc.clientID = 1
+  const update = updateOf(doc, () => doc.getText('body').insert(0, 'Hi'))
+  const stateVector = Y.encodeStateVector(doc)
+  const awareness = encodePresence({ clientId: 1, clock: 3, state: { user: { name: 'Ada' } } })
+  const epoch = '3f9a1c0b7d2e4a55-0'
+  const limits = { updateBytes: 67_108_864, chunkBytes: 262_144, presenceBytes: 16_384 }
+  const key = '0123456789abcdef'
+  const join = { document: 'draft', clientId: 1, key }
+  const joined = { ok: true, document: 7, epoch, seq: 1, head: 1, access: 'write' }
+  return {
+    'join, new': packet(1, 'join', { ...join, stateVector: new Uint8Array([0]) }),
+    'join, back': packet(1, 'join', { ...join, epoch, seq: 1, stateVector }),
+    joined: answer(1, { ...joined, stateVector, updates: [update], awareness, limits }),
+    'joined, large': answer(1, {
+      ...joined,
+      stateVector,
+      updates: [],
+      snapshot: { seq: 1, bytes: 300_000, chunkBytes: 262_144 },
+      limits,
+    }),
+    update: packet(2, 'update', 7, update),
+    saved: answer(2, { ok: true, seq: 1 }),
+    refused: answer(2, refusal('missing-dependencies', 'the update builds on what is not here')),
+    chunk: packet(3, 'chunk', 7, { upload: 1, offset: 0, size: 15 }, update),
+    'update, in chunks': packet(4, 'update', 7, { upload: 1 }),
+    'pull, log': packet(5, 'pull', 7, { epoch, after: 0 }),
+    'pull, snapshot': packet(6, 'pull', 7, { epoch, snapshot: 1, chunk: 0 }),
+    pulled: answer(5, { ok: true, seq: 1, updates: [update] }),
+    awareness: packet(7, 'awareness', 7, awareness),
+    leave: packet(8, 'leave', 7, 1),
+    'update, relayed': packet(undefined, 'update', 7, 1, 1, update),
+    'awareness, relayed': packet(undefined, 'awareness', 7, awareness),
+    closed: packet(undefined, 'closed', 7, {
+      code: 'server-closing',
+      retry: 'backoff',
+      message: 'the server is closing',
+    }),
+  }
+}
+
+const packet = (id: number | undefined, ...data: unknown[]): string =>
+  encode(PacketType.EVENT, id, data)
+const answer = (id: number, body: unknown): string => encode(PacketType.ACK, id, [body])
+
+function encode(type: PacketType, id: number | undefined, data: unknown[]): string {
+  const parts = new Encoder().encode({
+    type,
+    nsp: '/y-rooms',
+    data,
+    ...(id === undefined ? {} : { id }),
+  } as Parameters<Encoder['encode']>[0]) as (string | Uint8Array)[]
+  return parts
+    .map((part) => (typeof part === 'string' ? part : `• ${Buffer.from(part).toString('hex')}`))
+    .join('\n    ')
+}
+
+describe('the wire', () => {
+  // A page that differs shows what it should say in the failure.
+  const block = Object.entries(examples())
+    .map(([name, text]) => `${name}\n    ${text}\n`)
+    .join('')
+
+  test('[REQ5] the example packets of docs/protocol.md are what the stock parser makes of the messages', () => {
+    const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8')
+    expect(page).toContain('```\n' + block + '```')
+  })
+
+  test('[REQ5] bytes do not change without the protocol version', () => {
+    const sha256 = createHash('sha256').update(block).digest('hex')
+    expect({ version: PROTOCOL_VERSION, sha256 }).toEqual(PINNED)
+  })
+})
