@@ -56,6 +56,8 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
   #lastSavedAt: number | null = null
   #error: ProviderError | null = null
   #snapshot: ProviderState | null = null
+  /** The refusal that ended it, until the next `connect`. */
+  #refusal: ProviderError | null = null
   #isDestroyed = false
 
   constructor(config: ProviderConfig)
@@ -185,6 +187,10 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
   connect(): void {
     if (this.#isDestroyed || this.shouldConnect) return
     this.shouldConnect = true
+    if (this.#refusal !== null) {
+      this.#refusal = null
+      this.#whenSynced = deferred<this>()
+    }
     this.connection.attach(this.#member)
   }
 
@@ -229,6 +235,7 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
     this.#sync.flush()
     if (this.#ledger.rejection !== null) throw this.#ledger.rejection
     if (!this.hasUnsyncedChanges) return
+    if (this.#refusal !== null) throw this.#refusal
     await this.#saveWaiters.wait(options)
   }
 
@@ -354,6 +361,7 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
   }
 
   #handleEnded(error: ProviderError): void {
+    this.#refusal = error
     this.shouldConnect = false
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
@@ -367,7 +375,6 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
     // Nobody needs to await it: the error was announced as an event.
     promise.catch(() => undefined)
     reject(error)
-    this.#whenSynced = deferred<this>()
   }
 
   #setStatus(status: ConnectionStatus): void {

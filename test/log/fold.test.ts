@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest'
+import * as Y from 'yjs'
+import { DocumentIndex } from '../../src/document/document-index.ts'
+import { diff, fold, merge, toJson } from '../../src/log/fold.ts'
+import { expectEqualDocuments } from '../support/equal-documents.ts'
+import { updateOf } from '../support/raw-client.ts'
+
+function typed(): { doc: Y.Doc; updates: Uint8Array[] } {
+  const doc = new Y.Doc()
+  const updates = Array.from({ length: 100 }, (_, index) =>
+    updateOf(doc, () => {
+      doc.getText('body').insert(index, 'x')
+      doc.getMap('map').set('key', index)
+    }),
+  )
+  updates.push(updateOf(doc, () => doc.getText('body').delete(10, 80)))
+  return { doc, updates }
+}
+
+function loaded(...updates: Uint8Array[]): Y.Doc {
+  const doc = new Y.Doc()
+  for (const update of updates) Y.applyUpdate(doc, update)
+  return doc
+}
+
+describe('folding a log', () => {
+  test('[LOG7] gives the same document without its garbage, and its exact index', () => {
+    const { doc, updates } = typed()
+    const folded = fold({ snapshot: null, index: null, updates })
+    expectEqualDocuments(loaded(folded.update), doc)
+    // Merging bytes keeps what was deleted.
+    expect(folded.update.length).toBeLessThan(merge({ snapshot: null, index: null, updates }).length)
+    expect(DocumentIndex.decode(folded.index).stateVector()).toEqual(Y.encodeStateVector(doc))
+
+    // Folding goes on from a snapshot.
+    const half = fold({ snapshot: null, index: null, updates: updates.slice(0, 50) })
+    const whole = fold({ snapshot: half.update, index: half.index, updates: updates.slice(50) })
+    expectEqualDocuments(loaded(whole.update), doc)
+    expect(DocumentIndex.decode(whole.index).equals(DocumentIndex.decode(folded.index))).toBe(true)
+  })
+
+  test('[LOG7] refuses a log with a hole, and a result that holds less than what it replaces', () => {
+    const { updates } = typed()
+    const withHole = updates.filter((_, index) => index !== 7)
+    expect(() => fold({ snapshot: null, index: null, updates: withHole })).toThrow('does not scan')
+    // The stored index says more than the snapshot has: something was lost on the way here.
+    const all = fold({ snapshot: null, index: null, updates })
+    const less = fold({ snapshot: null, index: null, updates: updates.slice(0, 50) })
+    expect(() => fold({ snapshot: less.update, index: all.index, updates: [] })).toThrow(
+      'holds less than the log',
+    )
+  })
+
+  test('a diff against a state vector has what is missing, and every deletion', () => {
+    const { doc, updates } = typed()
+    const behind = loaded(...updates.slice(0, 60))
+    const parts = { snapshot: null, index: null, updates }
+    Y.applyUpdate(behind, diff(parts, Y.encodeStateVector(behind)))
+    expectEqualDocuments(behind, doc)
+  })
+
+  test('JSON tells the kind of each shared type from its content', () => {
+    const doc = new Y.Doc()
+    doc.getText('text').insert(0, 'bold', { bold: true })
+    doc.getText('erased').insert(0, 'x')
+    doc.getText('erased').delete(0, 1)
+    doc.getMap('map').set('nested', new Y.Map([['a', 1]]))
+    doc.getArray('list').push([1, 'two', [3]])
+    doc.getArray('maps').push([new Y.Map([['b', 2]])])
+    doc.getXmlFragment('xml').insert(0, [new Y.XmlElement('p')])
+    doc.getMap('__proto__').set('polluted', true)
+    const json = toJson({ snapshot: null, index: null, updates: [Y.encodeStateAsUpdate(doc)] })
+    expect(Object.entries(json).sort()).toEqual([
+      ['__proto__', { polluted: true }],
+      ['erased', ''],
+      ['list', [1, 'two', [3]]],
+      ['map', { nested: { a: 1 } }],
+      ['maps', [{ b: 2 }]],
+      ['text', 'bold'],
+      ['xml', '<p></p>'],
+    ])
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+  })
+})
