@@ -268,8 +268,7 @@ export class DocumentSync implements ChannelMember {
       backoff: this.#backoff,
       handleSaved: (seq, piece) => {
         handlers.handleSaved()
-        if (this.#state.at === 'live')
-          this.#state.catchUp.handleAcknowledged(seq, piece.hasEffect)
+        if (this.#state.at === 'live') this.#state.catchUp.handleAcknowledged(seq, piece.hasEffect)
       },
       handleRejected: (refused) => {
         if (ledger.rejection !== null) return

@@ -1,10 +1,6 @@
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
-import {
-  applyAwarenessUpdate,
-  removeAwarenessStates,
-  type Awareness,
-} from 'y-protocols/awareness'
+import { applyAwarenessUpdate, removeAwarenessStates, type Awareness } from 'y-protocols/awareness'
 import type { CancelTimer, Clock } from './clock.ts'
 import type { Membership } from './document-sync.ts'
 import { ProviderError } from './provider-error.ts'
@@ -79,9 +75,13 @@ export class Presence {
       }
     } catch (cause) {
       handleError(
-        new ProviderError('apply-failed', 'a presence update was not readable, or an observer threw', {
-          cause,
-        }),
+        new ProviderError(
+          'apply-failed',
+          'a presence update was not readable, or an observer threw',
+          {
+            cause,
+          },
+        ),
       )
     }
   }

@@ -32,11 +32,7 @@ export type ProviderEvents = {
   /** The server refuses for good. Nothing is tried until somebody calls `connect`. */
   closed: (event: CloseDescription, provider: SocketIOProvider) => void
   unsyncedChanges: (event: { number: number }) => void
-  'save-state': (event: {
-    state: SaveState
-    pending: number
-    lastSavedAt: number | null
-  }) => void
+  'save-state': (event: { state: SaveState; pending: number; lastSavedAt: number | null }) => void
   /** The server took none of this update and never will; it stays in this copy and in `pendingUpdate()`. */
   rejected: (event: { update: Uint8Array; error: ProviderError }) => void
   /** Bytes of a large document as they arrive, before the first `sync`. */

@@ -335,10 +335,7 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
       handleOpen: (channel) => this.#sync.open(channel),
       handleDown: (reason) => {
         this.#sync.handleDown()
-        this.emit('connection-close', [
-          { code: CLOSED_ABNORMALLY, reason, wasClean: false },
-          this,
-        ])
+        this.emit('connection-close', [{ code: CLOSED_ABNORMALLY, reason, wasClean: false }, this])
       },
       handleFailedAttempt: (error) => {
         this.emit('connection-error', [error, this])
@@ -366,10 +363,7 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
     this.#report(error)
-    this.emit('closed', [
-      { code: closeCode(error.code), reason: error.code, wasClean: true },
-      this,
-    ])
+    this.emit('closed', [{ code: closeCode(error.code), reason: error.code, wasClean: true }, this])
     this.#saveWaiters.rejectAll(error)
     const { promise, reject } = this.#whenSynced
     // Nobody needs to await it: the error was announced as an event.

@@ -97,8 +97,7 @@ export class SaveLedger {
    */
   reconcile(serverStateVector: Uint8Array): void {
     const pending = this.#waiting.peek()
-    const isExact =
-      !this.#isUnverified && coversMissing(this.#doc, serverStateVector, pending)
+    const isExact = !this.#isUnverified && coversMissing(this.#doc, serverStateVector, pending)
     if (isExact && this.#waiting.changes < COMPACT_FROM_CHANGES) return
     const update = encodeIntegrated(this.#doc, serverStateVector)
     // What still waits for structs of others is in the buffer only.

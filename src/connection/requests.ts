@@ -10,7 +10,7 @@ import {
   type PullRequest,
 } from '../../protocol/index.ts'
 import { DocumentError } from '../errors.ts'
-import { parseStateVector } from '../document/state-vector.ts'
+import { parseStateVector } from '../update/state-vector.ts'
 
 /** A `join` request, checked. */
 export interface Join {

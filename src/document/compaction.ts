@@ -1,7 +1,7 @@
 import type { DocumentWorker } from '../log/document-worker.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { DocumentIndex } from './document-index.ts'
+import { DocumentIndex } from '../update/document-index.ts'
 import type { OpenDocument } from './open-document.ts'
 import { readParts } from './stored-document.ts'
 

@@ -11,7 +11,7 @@ import type { DocumentWorker } from '../log/document-worker.ts'
 import type { DocumentHead, Storage } from '../storage/storage.ts'
 import type { OpenDocument } from './open-document.ts'
 import type { SnapshotCache } from './snapshot-cache.ts'
-import { parseStateVector } from './state-vector.ts'
+import { parseStateVector } from '../update/state-vector.ts'
 import { readParts } from './stored-document.ts'
 
 /** What brings a client up to `seq`. */

@@ -10,12 +10,13 @@ import type { CommitFailure, CommitLoop, CommitParty } from '../log/commit-loop.
 import type { DocumentHead, NewEntry, Storage } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { ClientClaims } from './client-claims.ts'
-import type { DocumentIndex } from './document-index.ts'
+import type { DocumentIndex } from '../update/document-index.ts'
 import { Presence } from './presence.ts'
 import { RecentEntries } from './recent-entries.ts'
 import { Room } from './room.ts'
 import { loadIndex } from './stored-document.ts'
-import { scanUpdate, type ScanResult } from './update-scan.ts'
+import { withoutKnown } from '../update/known-overlap.ts'
+import { scanUpdate, type ScanResult } from '../update/update-scan.ts'
 
 type ValidScan = Extract<ScanResult, { verdict: 'valid' }>
 
@@ -164,7 +165,8 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     this.#acceptedCount++
     return new Promise((resolve, reject) => {
       this.#options.commits.enqueue(this, {
-        update,
+        // What peers already have of it goes no further: forged, it could make their Yjs throw.
+        update: withoutKnown(update, scan),
         author: author.userId,
         receivedAt: this.#options.clock.now(),
         scan,

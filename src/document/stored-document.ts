@@ -2,8 +2,9 @@ import type { DocumentName, Epoch, SnapshotReference } from '../../protocol/inde
 import { StorageError } from '../errors.ts'
 import type { StoredParts } from '../log/fold.ts'
 import type { DocumentHead, LogEntry, Storage } from '../storage/storage.ts'
-import { DocumentIndex } from './document-index.ts'
-import { scanUpdate } from './update-scan.ts'
+import { DocumentIndex } from '../update/document-index.ts'
+import { NO_SCAN_LIMITS } from '../update/scan-limits.ts'
+import { scanUpdate } from '../update/update-scan.ts'
 
 /** Where a document's bytes lie: its epoch and newest snapshot (its index only matters for folding). */
 export interface Origin {
@@ -89,7 +90,7 @@ export async function loadIndex(
   const tail: LogEntry[] = []
   for await (const page of readLog(storage, name, head, head.snapshot?.seq ?? 0, head.seq)) {
     for (const entry of page) {
-      const scan = scanUpdate(entry.update, (client) => index.clockOf(client))
+      const scan = scanUpdate(entry.update, (client) => index.clockOf(client), NO_SCAN_LIMITS)
       if (scan.verdict !== 'valid')
         throw new StorageError(
           'record-damaged',

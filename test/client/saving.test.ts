@@ -10,7 +10,7 @@ const saved = (seq: number): UpdateAnswer => ({ ok: true, seq })
 function textOf(...updates: unknown[]): string {
   const doc = new Y.Doc()
   for (const update of updates) Y.applyUpdate(doc, update as Uint8Array)
-  return doc.getText('body').toString()
+  return doc.getText('body').toJSON()
 }
 
 test('the changes of one turn are one message; saved means acknowledged', async () => {
@@ -272,7 +272,7 @@ test('T14 a server that is older than the client gets back what it lost, deletio
   Y.applyUpdate(server, first.args[1] as Uint8Array)
   const next = join({ seq: 1, head: 1, stateVector: Y.encodeStateVector(server) })
   Y.applyUpdate(server, next.take('update').args[1] as Uint8Array)
-  expect(server.getText('body').toString()).toBe('bc')
+  expect(server.getText('body').toJSON()).toBe('bc')
   expect(provider.saveState).toBe('saving')
 })
 

@@ -53,7 +53,7 @@ export function scene(
     get wire() {
       return network.wire
     },
-    text: () => doc.getText('body').toString(),
+    text: () => doc.getText('body').toJSON(),
     type(text) {
       const body = doc.getText('body')
       body.insert(body.length, text)

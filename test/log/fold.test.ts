@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
-import { DocumentIndex } from '../../src/document/document-index.ts'
+import { DocumentIndex } from '../../src/update/document-index.ts'
 import { diff, fold, merge, toJson } from '../../src/log/fold.ts'
 import { expectEqualDocuments } from '../support/equal-documents.ts'
 import { updateOf } from '../support/raw-client.ts'

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import * as Y from 'yjs'
 import { describe, expect, it } from 'vitest'
-import { DocumentIndex } from '../../src/document/document-index.ts'
-import { withoutKnown } from '../../src/document/known-overlap.ts'
-import { scanUpdate, type ScanResult } from '../../src/document/update-scan.ts'
+import { DocumentIndex } from '../../src/update/document-index.ts'
+import { withoutKnown } from '../../src/update/known-overlap.ts'
+import { scanUpdate, type ScanResult } from '../../src/update/update-scan.ts'
 import { hex } from './forged-update.ts'
 import { forgeRandomly, mutate } from './random-mutation.ts'
 import { Random, RandomWorld } from './random-world.ts'
@@ -77,7 +77,7 @@ describe('T34 the scan agrees with Yjs', () => {
     },
   )
 
-  it('T34 whatever it accepts, Yjs applies whole', { timeout: TIMEOUT_MS }, () => {
+  it('T34 [LOG2] whatever it accepts, Yjs applies whole', { timeout: TIMEOUT_MS }, () => {
     const seen = { valid: 0, malformed: 0, 'missing-dependencies': 0 }
     fc.assert(
       fc.property(fc.integer(), (seed) => {

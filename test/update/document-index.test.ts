@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import * as Y from 'yjs'
 import { describe, expect, it } from 'vitest'
-import { DocumentIndex } from '../../src/document/document-index.ts'
-import { scanUpdate, type ScanResult } from '../../src/document/update-scan.ts'
+import { DocumentIndex } from '../../src/update/document-index.ts'
+import { scanUpdate, type ScanResult } from '../../src/update/update-scan.ts'
 import { hex } from './forged-update.ts'
 import { Random, RandomWorld } from './random-world.ts'
 

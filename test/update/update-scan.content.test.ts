@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import * as Y from 'yjs'
 import { describe, expect, it } from 'vitest'
-import { DocumentIndex } from '../../src/document/document-index.ts'
-import { withoutKnown } from '../../src/document/known-overlap.ts'
-import { scanUpdate, type ScanResult } from '../../src/document/update-scan.ts'
+import { DocumentIndex } from '../../src/update/document-index.ts'
+import { withoutKnown } from '../../src/update/known-overlap.ts'
+import { scanUpdate, type ScanResult } from '../../src/update/update-scan.ts'
 import { anyItem, forge, textItem, typeItem, type ForgedUpdate, type Id } from './forged-update.ts'
 import { Random } from './random-world.ts'
 

@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import * as Y from 'yjs'
 import { describe, expect, it } from 'vitest'
 import { MAX_CLOCK } from '../../protocol/index.ts'
-import { encodeStateVector, parseStateVector } from '../../src/document/state-vector.ts'
+import { encodeStateVector, parseStateVector } from '../../src/update/state-vector.ts'
 import { hex, uintBytes } from './forged-update.ts'
 
 const clocks = fc

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import * as Y from 'yjs'
 import { describe, expect, it } from 'vitest'
 import { MAX_CLOCK } from '../../protocol/index.ts'
-import { DEFAULT_SCAN_LIMITS } from '../../src/document/scan-limits.ts'
-import { scanUpdate, type ScanResult } from '../../src/document/update-scan.ts'
+import { DEFAULT_SCAN_LIMITS } from '../../src/update/scan-limits.ts'
+import { scanUpdate, type ScanResult } from '../../src/update/update-scan.ts'
 import {
   anyItem,
   bytesOf,

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isJson } from '../../src/document/json-syntax.ts'
-import { utf16Length } from '../../src/document/utf8.ts'
+import { isJson } from '../../src/update/json-syntax.ts'
+import { utf16Length } from '../../src/update/utf8.ts'
 import { Random } from './random-world.ts'
 
 const encoder = new TextEncoder()

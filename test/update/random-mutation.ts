@@ -1,6 +1,6 @@
 import * as Y from 'yjs'
-import type { DocumentIndex } from '../../src/document/document-index.ts'
-import { parseStateVector } from '../../src/document/state-vector.ts'
+import type { DocumentIndex } from '../../src/update/document-index.ts'
+import { parseStateVector } from '../../src/update/state-vector.ts'
 import {
   anyItem,
   deletedItem,

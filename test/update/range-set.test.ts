@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { RangeSet } from '../../src/document/range-set.ts'
+import { RangeSet } from '../../src/update/range-set.ts'
 import { Random } from './random-world.ts'
 
 function rangesOf(set: RangeSet): [number, number][] {
