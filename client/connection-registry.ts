@@ -1,4 +1,5 @@
-import { SocketIOConnection, type ConnectionOptions } from './connection.ts'
+import type { ConnectionOptions } from './connection-options.ts'
+import { SocketIOConnection } from './connection.ts'
 
 interface Entry {
   readonly connection: SocketIOConnection

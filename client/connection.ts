@@ -3,48 +3,17 @@ import { PROTOCOL_VERSION } from '../protocol/index.ts'
 import { Backoff } from './backoff.ts'
 import { Channel } from './channel.ts'
 import { systemClock, type CancelTimer, type Clock } from './clock.ts'
+import type {
+  ConnectionEvents,
+  ConnectionMember,
+  ConnectionOptions,
+  ConnectionStatus,
+} from './connection-options.ts'
 import { ProviderError } from './provider-error.ts'
 import { serverAddress } from './server-url.ts'
-import { socketIONetwork, type SocketIOOptions } from './socket-io-wire.ts'
+import { socketIONetwork } from './socket-io-wire.ts'
 import { onWakeUp } from './wake-up.ts'
 import type { Network, Wire } from './wire.ts'
-
-export type ConnectionStatus = 'connecting' | 'connected' | 'disconnected'
-
-/** A token, or a function that is asked for one at every attempt to connect. */
-export type TokenSource = string | null | (() => string | null | Promise<string | null>)
-
-export interface ConnectionOptions {
-  readonly url: string
-  /** Default null: anonymous. */
-  readonly token?: TokenSource | undefined
-  /** More for the Socket.IO handshake, for the application's own checks. */
-  readonly auth?: Readonly<Record<string, unknown>> | undefined
-  /** The longest pause between two attempts, in milliseconds. Default 30,000. */
-  readonly maxBackoffTime?: number | undefined
-  /** Passed to socket.io-client, except what the connection decides itself (`reconnection`, `forceNew`, …). */
-  readonly socketIo?: SocketIOOptions | undefined
-  /** Default: Socket.IO. A test or simulation puts its own here. */
-  readonly network?: Network | undefined
-  /** Default: the system's. */
-  readonly clock?: Clock | undefined
-}
-
-/** A document that wants to be online through this connection. */
-export interface ConnectionMember {
-  handleStatus(status: ConnectionStatus): void
-  handleOpen(channel: Channel): void
-  /** The wire that was open has ended. */
-  handleDown(reason: string): void
-  handleFailedAttempt(error: ProviderError): void
-  /** Nobody will try again until somebody calls `attach`. */
-  handleRefused(error: ProviderError): void
-}
-
-export interface ConnectionEvents {
-  status: (event: { status: ConnectionStatus }) => void
-  error: (error: ProviderError) => void
-}
 
 type State =
   | { readonly at: 'idle' }

@@ -1,51 +1,17 @@
 import * as Y from 'yjs'
 import type { Closed, Epoch, JoinAnswer, JoinRequest, Refusal } from '../protocol/index.ts'
+import { applyUpdates } from './apply-updates.ts'
 import { Backoff } from './backoff.ts'
 import { CatchUp } from './catch-up.ts'
 import type { Channel, ChannelMember } from './channel.ts'
 import { clientKey } from './client-key.ts'
-import type { CancelTimer, Clock } from './clock.ts'
+import type { CancelTimer } from './clock.ts'
+import type { DocumentSyncOptions, Membership } from './document-sync-options.ts'
 import { errorFromRefusal, ProviderError, type NoAnswer } from './provider-error.ts'
-import type { SaveLedger } from './save-ledger.ts'
 import { downloadSnapshot } from './snapshot-download.ts'
 import { UpdateCursor } from './update-cursor.ts'
 import { Uploader } from './uploader.ts'
 import type { Outcome } from './wire.ts'
-
-/** A seat in a document, as the server gave it. */
-export interface Membership {
-  readonly channel: Channel
-  readonly handle: number
-  readonly clientId: number
-  readonly limits: JoinAnswer['limits']
-}
-
-export interface DocumentSyncOptions {
-  readonly doc: Y.Doc
-  readonly documentName: string
-  /** Whose presence this is; asked at every join. */
-  readonly clientId: () => number
-  readonly ledger: SaveLedger
-  readonly clock: Clock
-  readonly maxBackoffMs: number
-  /** The origin of transactions that bring remote updates. */
-  readonly origin: object
-  readonly handlers: DocumentSyncHandlers
-}
-
-export interface DocumentSyncHandlers {
-  /** Everything that the server had at the time of the join is applied, or the server is lost. */
-  handleSynced(isSynced: boolean): void
-  handleJoined(membership: Membership, presence: Uint8Array | undefined): void
-  handleLeft(): void
-  handlePresence(update: Uint8Array): void
-  handleProgress(receivedBytes: number, totalBytes: number): void
-  handleSaved(): void
-  handleRejected(error: ProviderError): void
-  handleError(error: ProviderError): void
-  /** Refused for good. Only `open` starts it again. */
-  handleEnded(error: ProviderError): void
-}
 
 interface Joining {
   readonly at: 'joining'
@@ -290,24 +256,16 @@ export class DocumentSync implements ChannelMember {
     this.#options.handlers.handleSynced(true)
   }
 
-  /** The server's updates, in one transaction that is nobody's local edit. */
   #apply(updates: readonly Uint8Array[]): void {
-    const { doc, origin, documentName, handlers } = this.#options
-    if (updates.length === 0) return
-    const applyAll = (): void => {
-      for (const update of updates) Y.applyUpdate(doc, update, origin)
-    }
-    try {
-      Y.transact(doc, applyAll, origin, false)
-    } catch (cause) {
-      // An application's observer: Yjs has integrated the update before it calls them.
-      handlers.handleError(
-        new ProviderError('apply-failed', 'an observer of the document threw', {
-          cause,
-          documentName,
-        }),
-      )
-    }
+    const { doc, origin, handlers, documentName } = this.#options
+    const failure = applyUpdates(doc, updates, origin)
+    if (failure === null) return
+    handlers.handleError(
+      new ProviderError('apply-failed', 'an observer of the document threw', {
+        cause: failure.cause,
+        documentName,
+      }),
+    )
   }
 
   #handleRefused(refused: Omit<Refusal, 'ok'> | NoAnswer): void {

@@ -15,7 +15,7 @@ export type {
   ConnectionOptions,
   ConnectionStatus,
   TokenSource,
-} from './connection.ts'
+} from './connection-options.ts'
 export { systemClock } from './clock.ts'
 export type { CancelTimer, Clock } from './clock.ts'
 export { socketIONetwork } from './socket-io-wire.ts'

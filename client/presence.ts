@@ -2,7 +2,7 @@ import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
 import { applyAwarenessUpdate, removeAwarenessStates, type Awareness } from 'y-protocols/awareness'
 import type { CancelTimer, Clock } from './clock.ts'
-import type { Membership } from './document-sync.ts'
+import type { Membership } from './document-sync-options.ts'
 import { ProviderError } from './provider-error.ts'
 
 /** 25 positions a second look like movement; more only costs. */
@@ -91,10 +91,10 @@ export class Presence {
     this.handleLeft()
   }
 
-  readonly #handleLocal = (change: AwarenessChange, origin: unknown): void => {
+  readonly #handleLocal = (change: AwarenessChange): void => {
     const { awareness, clock } = this.#options
-    // What the server sent is not sent back, and neither are others' states from other providers.
-    if (origin === this.#options.origin || this.#membership === null) return
+    if (this.#membership === null) return
+    // Others' states are not ours to send, wherever they came from. The server never sends us our own.
     const concerns = (ids: readonly number[]): boolean => ids.includes(awareness.clientID)
     if (!concerns(change.added) && !concerns(change.updated) && !concerns(change.removed)) return
     if (this.#cancelSend !== null) return

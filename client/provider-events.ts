@@ -1,4 +1,4 @@
-import type { ConnectionStatus } from './connection.ts'
+import type { ConnectionStatus } from './connection-options.ts'
 import type { ProviderError } from './provider-error.ts'
 import type { SocketIOProvider } from './provider.ts'
 

@@ -1,16 +1,18 @@
-import { ObservableV2 } from 'lib0/observable'
 import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
 import { CLOSED_ABNORMALLY, CLOSED_HERE, closeCode } from './close-code.ts'
 import type { Clock } from './clock.ts'
 import { acquireConnection, releaseConnection } from './connection-registry.ts'
-import type { ConnectionMember, ConnectionStatus, SocketIOConnection } from './connection.ts'
+import type { ConnectionMember, ConnectionStatus } from './connection-options.ts'
+import type { SocketIOConnection } from './connection.ts'
 import { deferred } from './deferred.ts'
-import { DocumentSync, type DocumentSyncHandlers } from './document-sync.ts'
+import type { DocumentSyncHandlers } from './document-sync-options.ts'
+import { DocumentSync } from './document-sync.ts'
 import { createOwnAwareness, type OwnAwareness } from './own-awareness.ts'
 import { Presence } from './presence.ts'
 import { ProviderError } from './provider-error.ts'
-import type { ProviderEvents, ProviderState, SaveState } from './provider-events.ts'
+import type { ProviderState, SaveState } from './provider-events.ts'
+import { NamedProvider } from './provider-names.ts'
 import {
   resolveConfig,
   type ProviderArguments,
@@ -21,6 +23,7 @@ import {
 import { SaveLedger } from './save-ledger.ts'
 import { SaveWaiters, type WhenSavedOptions } from './save-waiters.ts'
 import type { SocketIOOptions } from './socket-io-wire.ts'
+import { StateView } from './state-view.ts'
 import { isEmptyDocument } from './upload-plan.ts'
 
 /**
@@ -29,11 +32,11 @@ import { isEmptyDocument } from './upload-plan.ts'
  * It connects at once unless told otherwise, and stays connected through every failure that may
  * heal. Local edits never wait for it.
  */
-export class SocketIOProvider extends ObservableV2<ProviderEvents> {
+export class SocketIOProvider extends NamedProvider {
   readonly type = 'socketio'
-  readonly url: string
-  readonly doc: Y.Doc
-  readonly name: string
+  override readonly url: string
+  override readonly doc: Y.Doc
+  override readonly name: string
   /** Whose state the application sets and whose others it shows. The same object for life. */
   readonly awareness: Awareness
   readonly connection: SocketIOConnection
@@ -48,14 +51,16 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
   readonly #sync: DocumentSync
   readonly #member: ConnectionMember
   readonly #saveWaiters: SaveWaiters
-  readonly #subscribers = new Set<(state: ProviderState) => void>()
+  readonly #view = new StateView<ProviderState>(() => {
+    const { status, synced, saveState, unsyncedChanges, lastSavedAt } = this
+    return { status, synced, saveState, unsyncedChanges, lastSavedAt, error: this.#error }
+  })
   #whenSynced = deferred<this>()
   #status: ConnectionStatus = 'disconnected'
   #saveState: SaveState = 'saved'
   #unsyncedChanges = 0
   #lastSavedAt: number | null = null
   #error: ProviderError | null = null
-  #snapshot: ProviderState | null = null
   /** The refusal that ended it, until the next `connect`. */
   #refusal: ProviderError | null = null
   #isDestroyed = false
@@ -105,53 +110,13 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
     if (config.connect ?? config.autoConnect ?? true) this.connect()
   }
 
-  get document(): Y.Doc {
-    return this.doc
-  }
-
-  get documentName(): string {
-    return this.name
-  }
-
-  get roomname(): string {
-    return this.name
-  }
-
-  get roomName(): string {
-    return this.name
-  }
-
-  get serverUrl(): string {
-    return this.url
-  }
-
-  get status(): ConnectionStatus {
+  override get status(): ConnectionStatus {
     return this.#status
   }
 
-  get connected(): boolean {
-    return this.#status === 'connected'
-  }
-
-  get isConnected(): boolean {
-    return this.connected
-  }
-
-  get wsconnected(): boolean {
-    return this.connected
-  }
-
-  get wsconnecting(): boolean {
-    return this.#status === 'connecting'
-  }
-
   /** Everything that the server had when we joined is applied, and we are still in the document. */
-  get synced(): boolean {
+  override get synced(): boolean {
     return this.#sync.isSynced
-  }
-
-  get isSynced(): boolean {
-    return this.synced
   }
 
   /** Resolves when in sync, at once if it is; rejects when the server refuses for good. */
@@ -160,16 +125,8 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
   }
 
   /** How many local changes have no durable acknowledgement. Content from before the provider counts as one. */
-  get unsyncedChanges(): number {
+  override get unsyncedChanges(): number {
     return this.#ledger.unsyncedChanges
-  }
-
-  get hasUnsyncedChanges(): boolean {
-    return this.unsyncedChanges > 0
-  }
-
-  get hasLocalChanges(): boolean {
-    return this.hasUnsyncedChanges
   }
 
   get saveState(): SaveState {
@@ -226,7 +183,7 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
       }),
     )
     this.emit('destroy', [this])
-    this.#subscribers.clear()
+    this.#view.close()
     super.destroy()
   }
 
@@ -245,37 +202,11 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
   }
 
   /** Calls with the present state and whenever it changes (Svelte's contract). Returns what stops it. */
-  readonly subscribe = (run: (state: ProviderState) => void): (() => void) => {
-    this.#subscribers.add(run)
-    run(this.getSnapshot())
-    return () => {
-      this.#subscribers.delete(run)
-    }
-  }
+  readonly subscribe = (run: (state: ProviderState) => void): (() => void) =>
+    this.#view.subscribe(run)
 
   /** The present state; the same object as long as nothing changed (React's contract). */
-  readonly getSnapshot = (): ProviderState => {
-    const { status, synced, saveState, unsyncedChanges, lastSavedAt } = this
-    const last = this.#snapshot
-    if (
-      last === null ||
-      last.status !== status ||
-      last.synced !== synced ||
-      last.saveState !== saveState ||
-      last.unsyncedChanges !== unsyncedChanges ||
-      last.lastSavedAt !== lastSavedAt ||
-      last.error !== this.#error
-    )
-      this.#snapshot = {
-        status,
-        synced,
-        saveState,
-        unsyncedChanges,
-        lastSavedAt,
-        error: this.#error,
-      }
-    return this.#snapshot as ProviderState
-  }
+  readonly getSnapshot = (): ProviderState => this.#view.current()
 
   readonly #handleDocUpdate = (
     update: Uint8Array,
@@ -354,7 +285,7 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
     this.doc.emit('sync', [isSynced, this.doc])
     this.emit('sync', [isSynced])
     if (isSynced) this.emit('synced', [{ state: true }])
-    this.#notify()
+    this.#view.refresh()
   }
 
   #handleEnded(error: ProviderError): void {
@@ -375,7 +306,7 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
     if (status === this.#status) return
     this.#status = status
     this.emit('status', [{ status, connected: status === 'connected' }])
-    this.#notify()
+    this.#view.refresh()
   }
 
   #handleSaveChange(): void {
@@ -391,19 +322,12 @@ export class SocketIOProvider extends ObservableV2<ProviderEvents> {
       ])
       if (saveState === 'saved') this.#saveWaiters.resolveAll()
     }
-    this.#notify()
+    this.#view.refresh()
   }
 
   #report(error: ProviderError): void {
     this.#error = error
     this.emit('error', [error])
-    this.#notify()
-  }
-
-  #notify(): void {
-    if (this.#subscribers.size === 0) return
-    const last = this.#snapshot
-    const state = this.getSnapshot()
-    if (state !== last) for (const run of [...this.#subscribers]) run(state)
+    this.#view.refresh()
   }
 }

@@ -199,6 +199,29 @@ test('T13 asked to resync, the client joins again and uploads what the server re
   expect(wire.count('update')).toBe(0)
 })
 
+test('T13 changes with a hole between them are replaced by the document, once the server refuses them', () => {
+  const { clock, doc, join, text, wire } = scene()
+  join()
+  const other = new OtherEditor()
+  const [first, second, third] = ['a', 'b', 'c'].map((letter) => other.type(letter)) as [
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+  ]
+  // The second came from the server, which then loses it; its neighbours came from a peer.
+  Y.applyUpdate(doc, first, 'a peer')
+  wire.relay(HANDLE, 1, 1, second)
+  Y.applyUpdate(doc, third, 'a peer')
+  wire.break()
+  clock.advance(400)
+  const next = join({ seq: 1 })
+  next.take('update').refuse('missing-dependencies')
+  clock.advance(400)
+  join({ seq: 1 })
+  expect(text()).toBe('abc')
+  expect(textOf(next.take('update').args[1])).toBe('abc')
+})
+
 test('a server that asks to resync for ever is asked less and less often', () => {
   const { clock, type, join } = scene()
   const wire = join()

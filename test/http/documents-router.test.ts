@@ -281,7 +281,7 @@ describe('errors', () => {
     expect([damaged.status, damaged.json['code']]).toEqual([500, 'document-damaged'])
     const refused = await fail(new DocumentError('server-closing', 'the server is closing'))
     expect([refused.status, refused.json['code']]).toEqual([503, 'server-closing'])
-    expect(`${failed.body}${damaged.body}`).not.toContain('secret')
+    expect(failed.body.toString() + damaged.body.toString()).not.toContain('secret')
   })
 
   test('T55 a hook that throws costs one request, is logged, and its words stay here', async () => {

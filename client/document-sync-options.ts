@@ -1,0 +1,41 @@
+import type * as Y from 'yjs'
+import type { JoinAnswer } from '../protocol/index.ts'
+import type { Channel } from './channel.ts'
+import type { Clock } from './clock.ts'
+import type { ProviderError } from './provider-error.ts'
+import type { SaveLedger } from './save-ledger.ts'
+
+/** A seat in a document, as the server gave it. */
+export interface Membership {
+  readonly channel: Channel
+  readonly handle: number
+  readonly clientId: number
+  readonly limits: JoinAnswer['limits']
+}
+
+export interface DocumentSyncOptions {
+  readonly doc: Y.Doc
+  readonly documentName: string
+  /** Whose presence this is; asked at every join. */
+  readonly clientId: () => number
+  readonly ledger: SaveLedger
+  readonly clock: Clock
+  readonly maxBackoffMs: number
+  /** The origin of transactions that bring remote updates. */
+  readonly origin: object
+  readonly handlers: DocumentSyncHandlers
+}
+
+export interface DocumentSyncHandlers {
+  /** Everything that the server had at the time of the join is applied, or the server is lost. */
+  handleSynced(isSynced: boolean): void
+  handleJoined(membership: Membership, presence: Uint8Array | undefined): void
+  handleLeft(): void
+  handlePresence(update: Uint8Array): void
+  handleProgress(receivedBytes: number, totalBytes: number): void
+  handleSaved(): void
+  handleRejected(error: ProviderError): void
+  handleError(error: ProviderError): void
+  /** Refused for good. Only `open` starts it again. */
+  handleEnded(error: ProviderError): void
+}
