@@ -18,7 +18,10 @@ export function documentNameFault(name: unknown): string | null {
   if (typeof name !== 'string') return 'the document name must be a string'
   if (name.length === 0) return 'the document name is empty'
   // Every UTF-16 unit takes at least one byte, so this bounds the work before anything is encoded.
-  if (name.length > MAX_DOCUMENT_NAME_BYTES || encoder.encode(name).length > MAX_DOCUMENT_NAME_BYTES)
+  if (
+    name.length > MAX_DOCUMENT_NAME_BYTES ||
+    encoder.encode(name).length > MAX_DOCUMENT_NAME_BYTES
+  )
     return `the document name is longer than ${MAX_DOCUMENT_NAME_BYTES} bytes of UTF-8`
   if (CONTROL_CHARACTER.test(name)) return 'the document name contains a control character'
   if (/\p{Surrogate}/u.test(name)) return 'the document name is not well-formed Unicode'

@@ -51,7 +51,8 @@ export const NUMBER_OPTIONS = {
     min: 0,
     max: 64 * 1024 * 1024,
     unit: 'bytes',
-    effect: 'Log entries kept in memory per open document, to answer returning clients without the disk.',
+    effect:
+      'Log entries kept in memory per open document, to answer returning clients without the disk.',
   },
   snapshotCacheBytes: {
     default: 64 * 1024 * 1024,
@@ -116,14 +117,16 @@ export const NUMBER_OPTIONS = {
     min: 1000,
     max: 600_000,
     unit: 'ms',
-    effect: 'A connection that read nothing for this long while bytes wait is closed; its client comes back.',
+    effect:
+      'A connection that read nothing for this long while bytes wait is closed; its client comes back.',
   },
   pingIntervalMs: {
     default: 20_000,
     min: 100,
     max: 300_000,
     unit: 'ms',
-    effect: 'How often the server asks a connection whether it is alive. Only when attached to an HTTP server.',
+    effect:
+      'How often the server asks a connection whether it is alive. Only when attached to an HTTP server.',
   },
   pingTimeoutMs: {
     default: 20_000,
@@ -141,7 +144,7 @@ export const NUMBER_OPTIONS = {
   },
 } as const satisfies Record<string, NumberOption>
 
-export type NumberOptionName = keyof typeof NUMBER_OPTIONS
+type NumberOptionName = keyof typeof NUMBER_OPTIONS
 
 export interface ServerOptions extends Partial<Record<NumberOptionName, number>> {
   /** Where documents are kept: `levelStorage(directory)`, `memoryStorage()` or your own. The server opens and closes it. */

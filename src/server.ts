@@ -257,9 +257,11 @@ function settlesWithin(
 ): Promise<boolean> {
   return new Promise((resolve) => {
     const cancel = setTimer(() => resolve(false))
-    work.then(
-      () => resolve(true),
-      () => resolve(true),
-    ).finally(cancel)
+    work
+      .then(
+        () => resolve(true),
+        () => resolve(true),
+      )
+      .finally(cancel)
   })
 }

@@ -25,7 +25,11 @@ export function checkedAwareness(awareness: Awareness): CursorAwareness {
     const spelling = ((before?.spelling ?? 0) + (isRenamed ? 1 : 0)) % SPELLINGS
     named.set(clientId, { name: person.name, spelling })
     // `colorLight` is given too: the binding would append its transparency to the spaces.
-    return { ...person, color: person.color + ' '.repeat(spelling), colorLight: person.color + '33' }
+    return {
+      ...person,
+      color: person.color + ' '.repeat(spelling),
+      colorLight: person.color + '33',
+    }
   }
   return {
     doc: awareness.doc,

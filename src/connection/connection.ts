@@ -205,8 +205,7 @@ export class Connection implements Peer {
 
   #session(document: unknown): Session {
     const session = typeof document === 'number' ? this.#sessions.get(document) : undefined
-    if (session === undefined)
-      throw new DocumentError('not-joined', 'join the document first')
+    if (session === undefined) throw new DocumentError('not-joined', 'join the document first')
     return session
   }
 

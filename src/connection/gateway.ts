@@ -1,10 +1,6 @@
 import type { Server as HttpServer } from 'node:http'
 import { Server as SocketIOServer, type Namespace, type Socket } from 'socket.io'
-import {
-  DEFAULT_NAMESPACE,
-  PROTOCOL_VERSION,
-  type Refusal,
-} from '../../protocol/index.ts'
+import { DEFAULT_NAMESPACE, PROTOCOL_VERSION, type Refusal } from '../../protocol/index.ts'
 import type { User } from '../access/access.ts'
 import { isOriginAllowed } from '../access/origin.ts'
 import { DocumentError } from '../errors.ts'

@@ -58,8 +58,7 @@ export function readJoin(request: unknown): Join {
   if (epoch !== undefined && !isEpoch(epoch)) throw malformed('epoch must be a short string')
   if (seq !== undefined && (epoch === undefined || !isSequenceNumber(seq)))
     throw malformed('seq must be a sequence number, and needs an epoch')
-  const encodedStateVector =
-    stateVector === undefined ? EMPTY_STATE_VECTOR : readBytes(stateVector)
+  const encodedStateVector = stateVector === undefined ? EMPTY_STATE_VECTOR : readBytes(stateVector)
   const clocks = encodedStateVector === null ? null : parseStateVector(encodedStateVector)
   if (encodedStateVector === null || clocks === null)
     throw malformed('stateVector must be an encoded Yjs state vector')

@@ -46,7 +46,7 @@ export class Compaction {
   /** Folds what is durable now. Never rejects: a failure leaves the log as it is, and is logged. */
   async run(document: OpenDocument): Promise<void> {
     // A fold under way began before what is durable now.
-    for (let running; (running = this.#running.get(document)) !== undefined; ) await running
+    for (let running; (running = this.#running.get(document)) !== undefined;) await running
     if (this.#isClosing) return
     const run = this.#fold(document)
       .catch((error: unknown) => {

@@ -15,7 +15,9 @@ import { parseStateVector } from '../update/state-vector.ts'
 import { readParts } from './stored-document.ts'
 
 /** What brings a client up to `seq`. */
-export type CatchUp = Pick<JoinAnswer, 'seq' | 'updates'> & { readonly snapshot?: SnapshotReference }
+export type CatchUp = Pick<JoinAnswer, 'seq' | 'updates'> & {
+  readonly snapshot?: SnapshotReference
+}
 
 /** A diff against a state vector decodes the whole document; up to this size it takes under 10 ms. */
 const INLINE_DIFF_BYTES = CHUNK_BYTES

@@ -57,7 +57,7 @@ export class DocumentRegistry {
 
   /** Opens a document. Rejects with `storage-unavailable` or `document-damaged`, never with an empty one. [T11] */
   async acquire(name: DocumentName): Promise<Lease> {
-    for (let deleting; (deleting = this.#deleting.get(name)) !== undefined; )
+    for (let deleting; (deleting = this.#deleting.get(name)) !== undefined;)
       await deleting.catch(() => undefined)
     const known = this.#entries.get(name)
     const entry = known === undefined || known.document?.isEnded ? this.#load(name) : known
@@ -141,7 +141,8 @@ export class DocumentRegistry {
       this.#scheduleUnload(name, entry)
       return
     }
-    if (document.tailEntries > FOLD_ON_UNLOAD_ENTRIES) await this.#options.compaction().run(document)
+    if (document.tailEntries > FOLD_ON_UNLOAD_ENTRIES)
+      await this.#options.compaction().run(document)
     // Somebody may have come during the fold; then they keep this instance.
     if (entry.leases > 0 || this.#entries.get(name) !== entry || entry.cancelUnload !== null) return
     this.#entries.delete(name)

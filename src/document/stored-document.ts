@@ -16,7 +16,7 @@ export interface Origin {
 const PAGE_BYTES = 1024 * 1024
 
 /** Every log entry after `after` up to `upTo`, page by page. Rejects when one of them is not there. */
-export async function* readLog(
+async function* readLog(
   storage: Storage,
   name: DocumentName,
   origin: Origin,
@@ -40,7 +40,7 @@ export async function* readLog(
 }
 
 /** The bytes of a snapshot, in a buffer of their own. */
-export async function readSnapshot(
+async function readSnapshot(
   storage: Storage,
   name: DocumentName,
   epoch: Epoch,

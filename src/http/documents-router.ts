@@ -8,13 +8,13 @@ import { readListQuery } from './list-query.ts'
 import { HttpError, answerErrors, answerMethodNotAllowed, answerNotFound } from './problem.ts'
 
 /** A document as of one sequence number. */
-export interface DocumentState {
+interface DocumentState {
   readonly epoch: string
   readonly seq: number
 }
 
 /** Who sent a request, and what they may do. */
-export interface Requester {
+interface Requester {
   readonly user: User | null
   accessTo(name: DocumentName): Promise<Access>
 }

@@ -10,7 +10,7 @@ export interface HealthApi {
   readonly metrics: MetricsSource
 }
 
-export interface MetricsSource {
+interface MetricsSource {
   readonly contentType: string
   metrics(): Promise<string>
 }

@@ -88,7 +88,7 @@ export function problem(code: HttpCode, message: string): Problem {
  * What a peer may know of an error. Errors that are not refusals tell it nothing: their messages
  * name directories and lines of code.
  */
-export function problemOf(error: unknown): Problem {
+function problemOf(error: unknown): Problem {
   if (error instanceof DocumentError || error instanceof HttpError)
     return problem(error.code, error.message)
   if (error instanceof StorageError)
@@ -100,7 +100,7 @@ export function problemOf(error: unknown): Problem {
   return problem('internal-error', 'the server failed to answer; its log says why')
 }
 
-export function sendProblem(response: Response, fault: Problem): void {
+function sendProblem(response: Response, fault: Problem): void {
   response.status(fault.status)
   // Errors are about this moment; a proxy must not repeat them to others.
   response.set('Cache-Control', 'no-store')

@@ -21,7 +21,9 @@ function give<Result extends object>(result: Result, bytes: Uint8Array): Result 
   return move(transfer) as unknown as Result
 }
 
-export function runFoldTask(task: FoldTask): unknown {
+// Piscina's convention: a worker file has one default export.
+// eslint-disable-next-line import/no-default-export
+export default function runFoldTask(task: FoldTask): unknown {
   switch (task.kind) {
     case 'fold': {
       const folded = fold(task.parts)
@@ -39,7 +41,3 @@ export function runFoldTask(task: FoldTask): unknown {
       return toJson(task.parts)
   }
 }
-
-// Piscina's convention: a worker file has one default export.
-// eslint-disable-next-line import/no-default-export
-export default runFoldTask

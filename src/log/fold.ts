@@ -81,18 +81,18 @@ export function toJson(parts: StoredParts): Record<string, unknown> {
   }
 }
 
-function rootType(
-  doc: Y.Doc,
-  name: string,
-  type: ReturnType<Y.Doc['get']>,
-): { toJSON(): unknown } {
+function rootType(doc: Y.Doc, name: string, type: ReturnType<Y.Doc['get']>): { toJSON(): unknown } {
   for (let item = type._start; item !== null; item = item.right) {
     if (item.content instanceof Y.ContentString || item.content instanceof Y.ContentFormat)
       return doc.getText(name)
     if (item.content instanceof Y.ContentEmbed) return doc.getText(name)
     if (item.content instanceof Y.ContentType) {
       const nested = item.content.type
-      if (nested instanceof Y.XmlElement || nested instanceof Y.XmlText || nested instanceof Y.XmlHook)
+      if (
+        nested instanceof Y.XmlElement ||
+        nested instanceof Y.XmlText ||
+        nested instanceof Y.XmlHook
+      )
         return doc.getXmlFragment(name)
       return doc.getArray(name)
     }

@@ -18,7 +18,7 @@ export interface DirectoryLock {
   release(): void
 }
 
-export const LOCK_FILE = 'lock'
+const LOCK_FILE = 'lock'
 
 // Two copies of this package in one process share the symbol, and so the registry.
 const REGISTRY = Symbol.for('y-rooms.storage.directories')

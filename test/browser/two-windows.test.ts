@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { readDocument } from '../support/raw-client.ts'
 import { tempDirectory } from '../support/temp-directory.ts'
 
@@ -24,6 +24,7 @@ async function serve(port: number, data: string): Promise<ChildProcess> {
   const server = spawn(process.execPath, [bin, 'serve', '--port', String(port), '--data', data], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  onTestFinished(() => void server.kill('SIGKILL'))
   const [line] = (await once(server.stdout, 'data')) as [Buffer]
   expect(String(line)).toContain(`y-rooms listening on http://127.0.0.1:${port}`)
   return server
@@ -56,7 +57,17 @@ describe.skipIf(executablePath === undefined)('two windows in a browser', () => 
 
   afterAll(() => browser.close())
 
-  const text = (page: Page): Promise<string> => page.locator('.cm-content').innerText()
+  /** The text of the editor, without the carets of others that are drawn into it. */
+  const text = (page: Page): Promise<string> =>
+    page.locator('.cm-line').evaluateAll((lines) =>
+      lines
+        .map((line) => {
+          const copy = line.cloneNode(true) as Element
+          for (const caret of copy.querySelectorAll('.cm-ySelectionCaret')) caret.remove()
+          return copy.textContent
+        })
+        .join('\n'),
+    )
   const badge = (page: Page, expected: string): Promise<void> =>
     page.locator('.save-text', { hasText: expected }).waitFor()
 
@@ -76,7 +87,8 @@ describe.skipIf(executablePath === undefined)('two windows in a browser', () => 
       })
       page.on('request', (request) => {
         const { protocol, host } = new URL(request.url())
-        if (protocol.startsWith('http') && host !== `127.0.0.1:${port}`) problems.push(request.url())
+        if (protocol.startsWith('http') && host !== `127.0.0.1:${port}`)
+          problems.push(request.url())
       })
       await page.goto(`${url}/#meeting`)
       await page.locator('.cm-content').waitFor()
@@ -108,7 +120,8 @@ describe.skipIf(executablePath === undefined)('two windows in a browser', () => 
     await ada.keyboard.type('ENDA')
     await ben.keyboard.type('ENDB')
     for (const page of [ada, ben])
-      for (const end of ['ENDA', 'ENDB']) await page.locator('.cm-content', { hasText: end }).waitFor()
+      for (const end of ['ENDA', 'ENDB'])
+        await page.locator('.cm-content', { hasText: end }).waitFor()
     await Promise.all([badge(ada, 'Saved'), badge(ben, 'Saved')])
 
     const [left, right] = [await text(ada), await text(ben)]

@@ -14,7 +14,7 @@ interface Frame {
 /** Reads unmasked WebSocket frames as RFC 6455 §5.2 says. */
 function readFrames(bytes: Buffer): Frame[] {
   const frames: Frame[] = []
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     expect(bytes[at]! & 0x80).toBe(0x80)
     const opcode = bytes[at]! & 0x0f
     let length = bytes[at + 1]!
@@ -37,7 +37,10 @@ describe('shared frames', () => {
     '[RELAY4] an event with %i bytes is the two frames that the stock parser would have sent, in at most two buffers',
     (length) => {
       const attachment = Buffer.alloc(length, 7)
-      const { frames, bytes } = shareFrames(['51-["update",{"_placeholder":true,"num":0}]', attachment])
+      const { frames, bytes } = shareFrames([
+        '51-["update",{"_placeholder":true,"num":0}]',
+        attachment,
+      ])
       const written = Buffer.concat([...frames])
       expect(frames.length).toBeLessThanOrEqual(2)
       expect(bytes).toBe(written.length)
@@ -51,7 +54,9 @@ describe('shared frames', () => {
   test('[RELAY4] one message is encoded once and the same buffers are written to every recipient', () => {
     const namespace: Namespace = new Server(createServer()).of('/y-rooms')
     let encodings = 0
-    const { encoder } = namespace.server as unknown as { encoder: { encode: (packet: object) => unknown } }
+    const { encoder } = namespace.server as unknown as {
+      encoder: { encode: (packet: object) => unknown }
+    }
     const encode = encoder.encode.bind(encoder)
     encoder.encode = (packet) => {
       encodings++
@@ -84,7 +89,10 @@ describe('shared frames', () => {
     for (const transport of [{ name: 'polling' }, { ...webSocket, perMessageDeflate: {} }]) {
       written.length = 0
       send(recipient(transport))
-      expect(written.map(({ options }) => options.wsPreEncodedFrame)).toEqual([undefined, undefined])
+      expect(written.map(({ options }) => options.wsPreEncodedFrame)).toEqual([
+        undefined,
+        undefined,
+      ])
       expect(written[0]!.data).toContain('"update",7,1,1')
     }
     expect(encodings).toBe(1)

@@ -30,7 +30,9 @@ function rows(page: string): string[][] {
 
 describe('the documentation', () => {
   test('SPEC.md and the tests agree: every rule is cited, and no test cites a rule that is not there', () => {
-    const rules = new Set([...read('SPEC.md').matchAll(/^- \*\*([A-Z]+\d+)\*\*/gm)].map(([, id]) => id!))
+    const rules = new Set(
+      [...read('SPEC.md').matchAll(/^- \*\*([A-Z]+\d+)\*\*/gm)].map(([, id]) => id!),
+    )
     expect(rules.size).toBeGreaterThan(40)
     const cited = new Set<string>()
     // Titles are strings; the storage contract keeps its own in the source, because it is exported.
@@ -45,7 +47,9 @@ describe('the documentation', () => {
   })
 
   test('[ERR1] docs/errors.md has exactly the codes of the protocol, with their retry class', () => {
-    const documented = Object.fromEntries(rows('docs/errors.md').map(([code, retry]) => [code!, retry!]))
+    const documented = Object.fromEntries(
+      rows('docs/errors.md').map(([code, retry]) => [code!, retry!]),
+    )
     expect(documented).toEqual(ERROR_CODES)
   })
 
@@ -84,7 +88,14 @@ describe('the documentation', () => {
 
   test('every relative link in a page leads somewhere', () => {
     const broken: string[] = []
-    for (const page of ['README.md', 'DESIGN.md', 'SPEC.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...filesBelow('docs', '.md')])
+    for (const page of [
+      'README.md',
+      'DESIGN.md',
+      'SPEC.md',
+      'CONTRIBUTING.md',
+      'CHANGELOG.md',
+      ...filesBelow('docs', '.md'),
+    ])
       for (const [, target] of read(page).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
         if (/^[a-z]+:/.test(target!)) continue
         try {

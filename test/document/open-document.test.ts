@@ -98,12 +98,27 @@ describe('an open document', () => {
   test('[ACK1] [RELAY1] acknowledges and relays nothing before the write ends, and acknowledges first', async () => {
     const { clock, held, document, ear, endTurn } = await scene()
     const doc = new Y.Doc()
-    const first = fate(document.accept(updateOf(doc, () => doc.getText('t').insert(0, 'a')), nobody))
+    const first = fate(
+      document.accept(
+        updateOf(doc, () => doc.getText('t').insert(0, 'a')),
+        nobody,
+      ),
+    )
     // The second builds on the first, which is not durable yet.
-    const second = fate(document.accept(updateOf(doc, () => doc.getText('t').insert(1, 'b')), nobody))
+    const second = fate(
+      document.accept(
+        updateOf(doc, () => doc.getText('t').insert(1, 'b')),
+        nobody,
+      ),
+    )
     await endTurn()
     clock.advance(1000)
-    expect([first.now, second.now, document.head, ear.heard.length]).toEqual(['pending', 'pending', 0, 0])
+    expect([first.now, second.now, document.head, ear.heard.length]).toEqual([
+      'pending',
+      'pending',
+      0,
+      0,
+    ])
     held[0]!.write()
     await macrotask()
     expect([first.now, second.now, document.head, ear.heard.length]).toEqual([1, 2, 2, 0])
@@ -132,7 +147,9 @@ describe('an open document', () => {
     for (const hasReachedDisk of [true, false]) {
       const { clock, memory, held, document, ear, endTurn } = await scene()
       const doc = new Y.Doc()
-      const [one, two] = ['a', 'b'].map((text) => updateOf(doc, () => doc.getText('t').insert(0, text)))
+      const [one, two] = ['a', 'b'].map((text) =>
+        updateOf(doc, () => doc.getText('t').insert(0, text)),
+      )
       const lost = fate(document.accept(one!, nobody))
       await endTurn()
       const behind = fate(document.accept(two!, nobody))

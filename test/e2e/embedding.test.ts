@@ -30,8 +30,12 @@ describe('embedding', () => {
     const hostIo = new SocketIOServer(http)
     hostIo.on('connection', (socket) => {
       // The same event names as ours, on the host's own namespace.
-      socket.on('join', (room: string, answer: (text: string) => void) => answer(`host joined ${room}`))
-      socket.on('update', (text: string, answer: (text: string) => void) => answer(`host got ${text}`))
+      socket.on('join', (room: string, answer: (text: string) => void) =>
+        answer(`host joined ${room}`),
+      )
+      socket.on('update', (text: string, answer: (text: string) => void) =>
+        answer(`host got ${text}`),
+      )
     })
     const documents = createDocumentServer({ storage: levelStorage(await makeTempDirectory()) })
     documents.attach(hostIo)
@@ -43,12 +47,19 @@ describe('embedding', () => {
     const client = await RawClient.connect(url)
     const doc = await loadDocument(client, 'draft')
     const { document } = await client.join('draft', { clientId: doc.clientID })
-    expect(await client.update(document, updateOf(doc, () => doc.getText('body').insert(0, 'Hello')))).toMatchObject({ ok: true, seq: 1 })
+    expect(
+      await client.update(
+        document,
+        updateOf(doc, () => doc.getText('body').insert(0, 'Hello')),
+      ),
+    ).toMatchObject({ ok: true, seq: 1 })
     expect(await hostClient.emitWithAck('join', 'a')).toBe('host joined a')
 
     const listed = (await (await fetch(`${url}/api/documents`)).json()) as { documents: string[] }
     expect(listed.documents).toEqual(['draft'])
-    const json = await fetch(`${url}/api/documents/draft`, { headers: { accept: 'application/json' } })
+    const json = await fetch(`${url}/api/documents/draft`, {
+      headers: { accept: 'application/json' },
+    })
     expect(await json.json()).toEqual({ body: 'Hello' })
     expect((await fetch(`${url}/readyz`)).status).toBe(200)
 
@@ -76,7 +87,9 @@ describe('embedding', () => {
     const doc = await readDocument(url, 'empty')
     expect(doc.store.clients.size).toBe(0)
     await documents.close()
-    expect({ request: http.listeners('request'), upgrade: http.listeners('upgrade') }).toEqual(before)
+    expect({ request: http.listeners('request'), upgrade: http.listeners('upgrade') }).toEqual(
+      before,
+    )
     expect(await (await fetch(`${url}/hello`)).text()).toBe('hello')
     await close()
   })
@@ -97,7 +110,10 @@ describe('embedding', () => {
     expect(length).toBe(5)
     await client.until(() => client.updates.length === 1)
     Y.applyUpdate(doc, client.updates[0]!.update)
-    await client.update(document, updateOf(doc, () => doc.getText('body').insert(5, ' world')))
+    await client.update(
+      document,
+      updateOf(doc, () => doc.getText('body').insert(5, ' world')),
+    )
     expect(await editor.read((draft) => draft.getText('body').toString())).toBe('Hello world')
 
     // A change that throws leaves nothing behind.
@@ -140,11 +156,18 @@ describe('embedding', () => {
       data: { code: 'internal-error', retry: 'backoff' },
     })
     const client = await RawClient.connect(url, { token: 'good' })
-    expect(await client.tryJoin('broken', { clientId: 1 })).toMatchObject({ code: 'internal-error' })
-    expect(await client.tryJoin('secret', { clientId: 1 })).toMatchObject({ code: 'forbidden', retry: 'never' })
+    expect(await client.tryJoin('broken', { clientId: 1 })).toMatchObject({
+      code: 'internal-error',
+    })
+    expect(await client.tryJoin('secret', { clientId: 1 })).toMatchObject({
+      code: 'forbidden',
+      retry: 'never',
+    })
     const { document, access } = await client.join('public', { clientId: 1 })
     expect(access).toBe('read')
-    expect(await client.update(document, new Uint8Array([0, 0]))).toMatchObject({ code: 'read-only' })
+    expect(await client.update(document, new Uint8Array([0, 0]))).toMatchObject({
+      code: 'read-only',
+    })
     expect((await client.join('open', { clientId: 1 })).access).toBe('write')
     client.close()
     await documents.close()

@@ -2,7 +2,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { levelStorage, StorageError, type Storage } from 'y-rooms/server'
 import { expectEqualDocuments } from '../support/equal-documents.ts'
-import { RawClient, applyJoin, loadDocument, readDocument, updateOf } from '../support/raw-client.ts'
+import {
+  RawClient,
+  applyJoin,
+  loadDocument,
+  readDocument,
+  updateOf,
+} from '../support/raw-client.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
 import { makeTempDirectory } from '../support/temp-directory.ts'
 
@@ -315,7 +321,19 @@ describe('joining', () => {
 
   test('T18 [NAME1] names that trip others are names like any other', async () => {
     const client = await connect()
-    const names = ['a', 'ab', '__proto__', 'constructor', 'a/b', '../a', '\u00e4', 'a\u0308', '日本 🎉', client.socket.id!, 'x'.repeat(512)]
+    const names = [
+      'a',
+      'ab',
+      '__proto__',
+      'constructor',
+      'a/b',
+      '../a',
+      '\u00e4',
+      'a\u0308',
+      '日本 🎉',
+      client.socket.id!,
+      'x'.repeat(512),
+    ]
     for (const [index, name] of names.entries()) {
       const doc = new Y.Doc()
       const { document } = await client.join(name, { clientId: doc.clientID })

@@ -28,16 +28,21 @@ describe('a killed server', () => {
         const writing = docs.map(async (doc) => {
           const writer = await RawClient.connect(server.url)
           try {
-            const { document, stateVector } = await writer.join(DOCUMENT, { clientId: doc.clientID })
+            const { document, stateVector } = await writer.join(DOCUMENT, {
+              clientId: doc.clientID,
+            })
             // What the last kill took from the server, the client still has.
             await writer.update(document, Y.encodeStateAsUpdate(doc, new Uint8Array(stateVector)))
             while (isUp) {
               const update = updateOf(doc, () => {
                 const text = doc.getText(String(doc.clientID))
-                if (text.length > 20 && randomInt(3) === 0) text.delete(randomInt(10), randomInt(10) + 1)
+                if (text.length > 20 && randomInt(3) === 0)
+                  text.delete(randomInt(10), randomInt(10) + 1)
                 text.insert(randomInt(text.length + 1), `${round} `)
               })
-              const answer = await writer.socket.timeout(2000).emitWithAck('update', document, update)
+              const answer = await writer.socket
+                .timeout(2000)
+                .emitWithAck('update', document, update)
               if ((answer as { ok: boolean }).ok) {
                 owed.push(update)
                 acknowledged++

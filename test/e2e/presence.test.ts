@@ -45,14 +45,23 @@ describe('presence', () => {
 
     const polite = await connect()
     const { document } = await polite.join('room', { clientId: 2 })
-    polite.socket.emit('awareness', document, encodePresence({ clientId: 2, clock: 1, state: { at: 1 } }))
+    polite.socket.emit(
+      'awareness',
+      document,
+      encodePresence({ clientId: 2, clock: 1, state: { at: 1 } }),
+    )
     await watcher.until(() => lastOf(watcher, 2)?.state !== undefined)
     polite.close()
     await watcher.until(() => lastOf(watcher, 2)?.state === null)
 
     const child = spawn(
       process.execPath,
-      [new URL('../fixtures/present-client.mjs', import.meta.url).pathname, server.url, 'room', '3'],
+      [
+        new URL('../fixtures/present-client.mjs', import.meta.url).pathname,
+        server.url,
+        'room',
+        '3',
+      ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     )
     await watcher.until(() => lastOf(watcher, 3)?.state?.['name'] === 'child')
@@ -63,7 +72,11 @@ describe('presence', () => {
     const proxy = await startProxy(Number(new URL(server.url).port))
     const remote = await connect(undefined, proxy.url)
     const joined = await remote.join('room', { clientId: 4 })
-    remote.socket.emit('awareness', joined.document, encodePresence({ clientId: 4, clock: 1, state: { at: 4 } }))
+    remote.socket.emit(
+      'awareness',
+      joined.document,
+      encodePresence({ clientId: 4, clock: 1, state: { at: 4 } }),
+    )
     await watcher.until(() => lastOf(watcher, 4)?.state !== undefined)
     proxy.swallow()
     // No more pongs: gone with the ping timeout (0.3 s here).
@@ -85,7 +98,9 @@ describe('presence', () => {
     const after = await connect()
     const second = await after.join('room', { clientId: 2 })
     after.socket.emit('awareness', second.document, announcement)
-    await watcher.until(() => (lastOf(watcher, 2)?.clock ?? 0) > clockBefore && lastOf(watcher, 2)?.state !== null)
+    await watcher.until(
+      () => (lastOf(watcher, 2)?.clock ?? 0) > clockBefore && lastOf(watcher, 2)?.state !== null,
+    )
     expect(lastOf(watcher, 2)!.state).toEqual({ cursor: 1 })
 
     // T25: the late end of the old connection takes nothing from the new one.
@@ -103,26 +118,45 @@ describe('presence', () => {
     ]
     await watcher.join('room', { clientId: 9 })
     const own = await victim.join('room', { clientId: 1, key: 'the-secret-of-the-victim' })
-    await victim.request('awareness', own.document, encodePresence({ clientId: 1, clock: 1, state: { cursor: 3 } }))
+    await victim.request(
+      'awareness',
+      own.document,
+      encodePresence({ clientId: 1, clock: 1, state: { cursor: 3 } }),
+    )
     await watcher.until(() => lastOf(watcher, 1) !== undefined)
 
     const { document } = await attacker.join('room', { clientId: 2 })
     for (const state of [{ cursor: 66 }, null])
       expect(
-        await attacker.request('awareness', document, encodePresence({ clientId: 1, clock: 99, state })),
+        await attacker.request(
+          'awareness',
+          document,
+          encodePresence({ clientId: 1, clock: 99, state }),
+        ),
       ).toMatchObject({ ok: false, code: 'presence-not-yours' })
     // Joining with the victim's id but without its key claims nothing either.
     await attacker.join('room', { clientId: 1, key: 'not-the-secret-of-the-victim' })
     expect(
-      await attacker.request('awareness', document, encodePresence({ clientId: 1, clock: 99, state: null })),
+      await attacker.request(
+        'awareness',
+        document,
+        encodePresence({ clientId: 1, clock: 99, state: null }),
+      ),
     ).toMatchObject({ ok: false, code: 'presence-not-yours' })
     await attacker.request(
       'awareness',
       document,
-      encodePresence({ clientId: 2, clock: 1, state: { user: { name: 'Ada', color: '#123456' }, name: 'Ada' } }),
+      encodePresence({
+        clientId: 2,
+        clock: 1,
+        state: { user: { name: 'Ada', color: '#123456' }, name: 'Ada' },
+      }),
     )
     await watcher.until(() => lastOf(watcher, 2) !== undefined)
-    expect(lastOf(watcher, 2)!.state).toEqual({ user: { name: 'Mallory', color: '#123456' }, name: 'Mallory' })
+    expect(lastOf(watcher, 2)!.state).toEqual({
+      user: { name: 'Mallory', color: '#123456' },
+      name: 'Mallory',
+    })
     attacker.close()
     await watcher.until(() => lastOf(watcher, 2)?.state === null)
     expect(lastOf(watcher, 1)!.state).toEqual({ cursor: 3, user: { name: 'Ada' } })
@@ -134,7 +168,11 @@ describe('presence', () => {
     const mover = await connect()
     const { document } = await mover.join('room', { clientId: 2 })
     for (let step = 1; step <= 100; step++)
-      mover.socket.emit('awareness', document, encodePresence({ clientId: 2, clock: step, state: { step } }))
+      mover.socket.emit(
+        'awareness',
+        document,
+        encodePresence({ clientId: 2, clock: step, state: { step } }),
+      )
     await watcher.until(() => lastOf(watcher, 2)?.state?.['step'] === 100)
     expect(watcher.awareness.length).toBeLessThan(20)
   })

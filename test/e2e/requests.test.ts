@@ -49,7 +49,15 @@ describe('requests from a stranger', () => {
   test('T27 [REQ1] wrong, missing and extra arguments, before a join and after: a code or silence, and the process lives', async () => {
     const client = await RawClient.connect(server.url)
     const joined = await client.join('target', { clientId: 5 })
-    for (const event of ['join', 'update', 'chunk', 'awareness', 'pull', 'leave', 'no-such-event']) {
+    for (const event of [
+      'join',
+      'update',
+      'chunk',
+      'awareness',
+      'pull',
+      'leave',
+      'no-such-event',
+    ]) {
       for (const first of [...values, joined.document, 99_999]) {
         for (const second of values) {
           client.socket.emit(event, first, second)
@@ -64,7 +72,7 @@ describe('requests from a stranger', () => {
         }
       }
       client.socket.emit(event)
-      expect((await client.request('join')).ok).toBe(false)
+      expect((await client.request<{ ok: true }>('join')).ok).toBe(false)
     }
     const doc = await loadDocument(client, 'target')
     expect(doc.store.clients.size).toBe(0)

@@ -45,7 +45,10 @@ describe('a stock Socket.IO client', () => {
     await first.printed('saved 1')
     const second = run(server.url, 'draft', '')
     await second.printed('text Hi')
-    await watcher.update(document, updateOf(doc, () => doc.getText('other').insert(0, 'x')))
+    await watcher.update(
+      document,
+      updateOf(doc, () => doc.getText('other').insert(0, 'x')),
+    )
     const third = run(server.url, 'draft', 'Oh ')
     await third.printed('saved 3')
     for (const client of [first, second, third]) await client.printed('text Oh Hi')

@@ -24,7 +24,10 @@ class Party implements CommitParty<NewEntry> {
 /** A storage whose writes end when the test says so. */
 function scene() {
   const clock = new ManualClock()
-  const writes: { batch: readonly Append[]; end: (outcome: readonly AppendOutcome[] | Error) => void }[] = []
+  const writes: {
+    batch: readonly Append[]
+    end: (outcome: readonly AppendOutcome[] | Error) => void
+  }[] = []
   const storage = {
     append: (batch: readonly Append[]) =>
       new Promise<readonly AppendOutcome[]>((resolve, reject) => {
@@ -54,7 +57,9 @@ describe('the commit loop', () => {
     loop.enqueue(a, entry)
     expect(writes).toHaveLength(0)
     clock.endTurn()
-    expect(writes.map(({ batch }) => batch.map(({ name, entries }) => [name, entries.length]))).toEqual([
+    expect(
+      writes.map(({ batch }) => batch.map(({ name, entries }) => [name, entries.length])),
+    ).toEqual([
       [
         ['a', 2],
         ['b', 1],

@@ -29,7 +29,9 @@ describe('folding a log', () => {
     const folded = fold({ snapshot: null, index: null, updates })
     expectEqualDocuments(loaded(folded.update), doc)
     // Merging bytes keeps what was deleted.
-    expect(folded.update.length).toBeLessThan(merge({ snapshot: null, index: null, updates }).length)
+    expect(folded.update.length).toBeLessThan(
+      merge({ snapshot: null, index: null, updates }).length,
+    )
     expect(DocumentIndex.decode(folded.index).stateVector()).toEqual(Y.encodeStateVector(doc))
 
     // Folding goes on from a snapshot.

@@ -8,7 +8,10 @@ import { encodePresence } from '../support/awareness-message.ts'
 import { updateOf } from '../support/raw-client.ts'
 
 /** Changing the bytes of a message without raising the version breaks clients that are out there. */
-const PINNED = { version: 1, sha256: 'ba8634cda7d098fe931308b7dbe2b5eeca79b4c9d72f132a5f007668c38efc6f' }
+const PINNED = {
+  version: 1,
+  sha256: 'ba8634cda7d098fe931308b7dbe2b5eeca79b4c9d72f132a5f007668c38efc6f',
+}
 
 function examples(): Record<string, string> {
   const doc = new Y.Doc()
