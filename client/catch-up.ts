@@ -9,8 +9,6 @@ import type { UpdateCursor } from './update-cursor.ts'
  * having it has lost a message.
  */
 const HOLE_PATIENCE_MS = 2000
-/** How long a belief stands (see `UpdateCursor`). Wrong ones are rare; a page of the log each half minute is cheap. */
-const BELIEF_MS = 30_000
 
 interface CatchUpOptions {
   readonly channel: Channel
@@ -35,7 +33,6 @@ export class CatchUp {
   #isStopped = false
   #isPulling = false
   #cancelPatience: CancelTimer | null = null
-  #cancelBelief: CancelTimer | null = null
 
   constructor(options: CatchUpOptions) {
     this.#options = options
@@ -63,8 +60,8 @@ export class CatchUp {
     this.#check()
   }
 
-  handleAcknowledged(seq: number, isCertain: boolean): void {
-    this.#options.cursor.handleAcknowledged(seq, isCertain)
+  handleAcknowledged(seq: number, isEntry: boolean): void {
+    this.#options.cursor.handleAcknowledged(seq, isEntry)
     this.#check()
   }
 
@@ -72,8 +69,6 @@ export class CatchUp {
     this.#isStopped = true
     this.#cancelPatience?.()
     this.#cancelPatience = null
-    this.#cancelBelief?.()
-    this.#cancelBelief = null
   }
 
   get #isIncomplete(): boolean {
@@ -118,15 +113,6 @@ export class CatchUp {
       this.#cancelPatience ??= clock.setTimer(HOLE_PATIENCE_MS, () => {
         this.#cancelPatience = null
         this.#pull()
-      })
-    }
-    if (!cursor.isUncertain) {
-      this.#cancelBelief?.()
-      this.#cancelBelief = null
-    } else {
-      this.#cancelBelief ??= clock.setTimer(BELIEF_MS, () => {
-        this.#cancelBelief = null
-        if (cursor.isUncertain) this.#pull()
       })
     }
     if (cursor.seq >= head) handleCaughtUp()

@@ -232,9 +232,9 @@ export class DocumentSync implements ChannelMember {
       ledger,
       clock,
       backoff: this.#backoff,
-      handleSaved: (seq, piece) => {
+      handleSaved: ({ seq, entry }) => {
         handlers.handleSaved()
-        if (this.#state.at === 'live') this.#state.catchUp.handleAcknowledged(seq, piece.hasEffect)
+        if (this.#state.at === 'live') this.#state.catchUp.handleAcknowledged(seq, entry)
       },
       handleRejected: (refused) => {
         if (ledger.rejection !== null) return

@@ -5,11 +5,6 @@ export interface PendingPiece {
   readonly update: Uint8Array
   /** How many local changes it stands for. */
   readonly changes: number
-  /**
-   * The server's document certainly lacks some of it. Only then does the acknowledgement name the
-   * entry that it became; an update without effect is acknowledged with the head, whoever wrote that.
-   */
-  readonly hasEffect: boolean
 }
 
 interface Piece extends PendingPiece {
@@ -46,7 +41,7 @@ export class PendingBuffer {
 
   /** Returns a piece that was taken, in front of what came since. It may have reached the server by now. */
   putBack(piece: PendingPiece): void {
-    this.#pieces.unshift({ ...piece, hasEffect: false, level: Infinity })
+    this.#pieces.unshift({ ...piece, level: Infinity })
     this.#changes += piece.changes
   }
 
@@ -90,6 +85,5 @@ function merge(pieces: readonly PendingPiece[]): PendingPiece {
   return {
     update: mergeAsTree(pieces.map((piece) => piece.update)),
     changes: pieces.reduce((sum, piece) => sum + piece.changes, 0),
-    hasEffect: pieces.some((piece) => piece.hasEffect),
   }
 }

@@ -220,11 +220,7 @@ export class SocketIOProvider extends NamedProvider {
       this.#ledger.markUnverified()
       return
     }
-    const { beforeState, afterState } = transaction
-    const ownId = this.doc.clientID
-    // New structs of our own are news to the server. Deletions may have been made by others, too.
-    const hasEffect = transaction.local && afterState.get(ownId) !== beforeState.get(ownId)
-    this.#ledger.add(update, hasEffect)
+    this.#ledger.add(update)
     this.#sync.handleLocalChange()
   }
 

@@ -57,7 +57,7 @@ const SHAPES: Readonly<Record<RequestName, (answer: Fields) => boolean>> = {
     (answer['snapshot'] === undefined || isCounts(answer['snapshot'], SNAPSHOT_FIELDS)) &&
     (answer['awareness'] === undefined || answer['awareness'] instanceof Uint8Array) &&
     isCounts(answer['limits'], LIMIT_FIELDS),
-  update: (answer) => isSequenceNumber(answer['seq']),
+  update: (answer) => isSequenceNumber(answer['seq']) && typeof answer['entry'] === 'boolean',
   chunk: () => true,
   pull: (answer) => isSequenceNumber(answer['seq']) && isUpdates(answer['updates']),
 }

@@ -44,8 +44,8 @@ export class SaveLedger {
     return this.#rejection
   }
 
-  add(update: Uint8Array, hasEffect: boolean): void {
-    this.#waiting.add({ update, changes: 1, hasEffect })
+  add(update: Uint8Array): void {
+    this.#waiting.add({ update, changes: 1 })
     this.#handleChange()
   }
 
@@ -104,10 +104,9 @@ export class SaveLedger {
     const isWhole = this.#doc.store.pendingStructs === null
     if (isExact && !(isWhole && isSmaller(update, pending))) return
     const changes = Math.max(1, this.#waiting.changes)
-    const hasEffect = !coversMissing(this.#doc, serverStateVector, null)
     this.#isUnverified = false
     this.#waiting.clear()
-    if (update !== null) this.#waiting.add({ update, changes, hasEffect })
+    if (update !== null) this.#waiting.add({ update, changes })
     this.#handleChange()
   }
 

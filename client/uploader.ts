@@ -1,4 +1,10 @@
-import { refusal, type DocumentHandle, type JoinAnswer, type Refusal } from '../protocol/index.ts'
+import {
+  refusal,
+  type DocumentHandle,
+  type JoinAnswer,
+  type Refusal,
+  type UpdateAnswer,
+} from '../protocol/index.ts'
 import type { Backoff } from './backoff.ts'
 import type { Channel } from './channel.ts'
 import { uploadInChunks } from './chunked-upload.ts'
@@ -23,7 +29,7 @@ interface UploaderOptions {
   readonly clock: Clock
   readonly backoff: Backoff
   /** Durable. Comes before the ledger lets go of the piece. */
-  readonly handleSaved: (seq: number, piece: PendingPiece) => void
+  readonly handleSaved: (answer: UpdateAnswer) => void
   readonly handleRejected: (refused: Refusal) => void
   /** The two sides have lost each other: join again. */
   readonly handleLost: (refused: Refusal | NoAnswer) => void
@@ -103,7 +109,7 @@ export class Uploader {
     const { ledger, backoff, handleSaved, handleRejected, handleLost } = this.#options
     if (outcome.ok) {
       backoff.handleSuccess()
-      handleSaved(outcome.seq, piece)
+      handleSaved(outcome)
       ledger.confirm(piece)
       this.flush()
       return

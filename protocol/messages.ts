@@ -62,8 +62,13 @@ export interface Limits {
 
 export interface UpdateAnswer {
   readonly ok: true
-  /** Durable at this sequence number. Of an update that changed nothing: the head. */
+  /** Durable at this sequence number. */
   readonly seq: number
+  /**
+   * Whether the update became the entry with that number. False: it changed nothing, and `seq` is the head, which may
+   * be an entry of somebody else that has not been relayed yet.
+   */
+  readonly entry: boolean
 }
 
 /** Refers to bytes that `chunk` messages of this socket have brought. */

@@ -228,7 +228,7 @@ class Server implements DocumentServer {
         this.#assertNotClosing()
         const lease = await this.#registry.acquire(name)
         try {
-          const seq = await lease.document.accept(update, {
+          const { seq } = await lease.document.accept(update, {
             origin: null,
             userId: author?.id ?? null,
           })

@@ -92,11 +92,11 @@ export class Connection implements Peer {
     if (session.access !== 'write')
       throw new DocumentError('read-only', 'this connection may read the document, not change it')
     const bytes = this.#updateBytes(session, update)
-    const seq = await session.document.accept(bytes, {
+    const { seq, isEntry } = await session.document.accept(bytes, {
       origin: session,
       userId: this.user?.id ?? null,
     })
-    return { ok: true, seq }
+    return { ok: true, seq, entry: isEntry }
   }
 
   handleChunk(document: unknown, request: unknown, bytes: unknown): Done {

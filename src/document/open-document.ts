@@ -29,6 +29,12 @@ export interface PendingEntry extends NewEntry {
   readonly reject: (error: DocumentError) => void
 }
 
+export interface Accepted {
+  readonly seq: number
+  /** False when the update changed nothing: `seq` is the head, not its own. */
+  readonly isEntry: boolean
+}
+
 export interface Author {
   /** The session or editor that the update came through. */
   readonly origin: object | null
@@ -145,11 +151,11 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   }
 
   /**
-   * Checks an update, and resolves with its sequence number when it is durable. Rejects with
+   * Checks an update, and resolves with its sequence number once it is durable. Rejects with
    * `malformed-update`, `missing-dependencies`, `storage-unavailable`, `document-reset` or
    * `document-deleted`; a rejected update was not applied anywhere. The bytes must not change afterwards.
    */
-  async accept(update: Uint8Array, author: Author): Promise<number> {
+  async accept(update: Uint8Array, author: Author): Promise<Accepted> {
     if (this.#needsReload) await this.#reload()
     if (this.#ended !== null) throw this.#ended
     const scan = scanUpdate(update, (client) => this.#acceptedClock(client))
@@ -159,7 +165,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     if (this.#index.covers(scan)) {
       // It may be covered by an update that is still on its way to the disk. [ACK2]
       await this.#whenSettled()
-      return this.head
+      return { seq: this.head, isEntry: false }
     }
     for (const range of scan.inserts) this.#staged.set(range.client, range.to)
     this.#acceptedCount++
@@ -171,7 +177,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
         receivedAt: this.#options.clock.now(),
         scan,
         origin: author.origin,
-        resolve,
+        resolve: (seq) => resolve({ seq, isEntry: true }),
         reject,
       })
     })

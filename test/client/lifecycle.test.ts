@@ -261,7 +261,7 @@ test('subscribe calls with the state and its changes; the snapshot is the same o
   const wire = join()
   type('a')
   clock.endTurn()
-  wire.take('update').answer({ ok: true, seq: 1 })
+  wire.take('update').answer({ ok: true, seq: 1, entry: true })
   expect(states[0]).toBe('connecting false saved')
   expect(states).toContain('connected true saving')
   expect(states.at(-1)).toBe('connected true saved')

@@ -25,16 +25,14 @@ function ledgerWith(letters: number): { ledger: SaveLedger; doc: Y.Doc } {
   const updates: Uint8Array[] = []
   const doc = typedDocument(letters, (update) => updates.push(update))
   const ledger = new SaveLedger(doc, () => undefined)
-  for (const update of updates) ledger.add(update, true)
+  for (const update of updates) ledger.add(update)
   return { ledger, doc }
 }
 
 test('T24 100,000 changes made offline stay a few pieces, and cheap', () => {
   const buffer = new PendingBuffer()
   const startedAt = performance.now()
-  const doc = typedDocument(100_000, (update) =>
-    buffer.add({ update, changes: 1, hasEffect: true }),
-  )
+  const doc = typedDocument(100_000, (update) => buffer.add({ update, changes: 1 }))
   // Merged one by one this takes minutes (DESIGN.md §5); 20 s is for a busy machine.
   expect(performance.now() - startedAt).toBeLessThan(20_000)
   expect(buffer.changes).toBe(100_000)
@@ -46,7 +44,7 @@ test('T24 100,000 changes made offline stay a few pieces, and cheap', () => {
 
 test('what is taken in pieces of a bounded size is complete, in order, and each within the size', () => {
   const buffer = new PendingBuffer()
-  const doc = typedDocument(1000, (update) => buffer.add({ update, changes: 1, hasEffect: true }))
+  const doc = typedDocument(1000, (update) => buffer.add({ update, changes: 1 }))
   const pieces = []
   for (let piece = buffer.take(2000); piece !== null; piece = buffer.take(2000)) pieces.push(piece)
   expect(pieces.length).toBeGreaterThan(4)
@@ -65,7 +63,7 @@ test('a piece larger than the size is taken alone', () => {
   for (const letter of ['a', 'b']) {
     const doc = new Y.Doc()
     doc.getText('body').insert(0, letter.repeat(500))
-    buffer.add({ update: Y.encodeStateAsUpdate(doc), changes: 1, hasEffect: true })
+    buffer.add({ update: Y.encodeStateAsUpdate(doc), changes: 1 })
   }
   expect(textOf(buffer.take(100)?.update ?? null)).toBe('a'.repeat(500))
   expect(textOf(buffer.take(100)?.update ?? null)).toBe('b'.repeat(500))
@@ -86,17 +84,6 @@ test('a change counts until it is confirmed, wherever it is', () => {
   if (again !== null) ledger.confirm(again)
   expect(ledger.unsyncedChanges).toBe(0)
   expect(ledger.pendingUpdate()).toBeNull()
-})
-
-test('what went back is no longer certain to have an effect; together with something new it is', () => {
-  const { ledger, doc } = ledgerWith(2)
-  expect(ledger.take(NO_LIMIT)?.hasEffect).toBe(true)
-  ledger.putAllBack()
-  expect(ledger.take(NO_LIMIT)?.hasEffect).toBe(false)
-  ledger.putAllBack()
-  doc.once('update', (update: Uint8Array) => ledger.add(update, true))
-  doc.getText('body').insert(0, 'x')
-  expect(ledger.take(NO_LIMIT)?.hasEffect).toBe(true)
 })
 
 test('a refusal for good keeps the bytes and stops sending, until it is lifted', () => {
@@ -123,7 +110,7 @@ test('T24 a long time offline is uploaded as the runs of text that it is', () =>
   expect(ledger.pendingUpdate()?.length).toBeGreaterThan(15_000)
   ledger.reconcile(new Uint8Array([0]))
   const piece = ledger.take(NO_LIMIT)
-  expect(piece).toMatchObject({ changes: 2000, hasEffect: true })
+  expect(piece).toMatchObject({ changes: 2000 })
   expect(piece?.update.length).toBeLessThan(2100)
   expect(textOf(piece?.update ?? null)).toBe(doc.getText('body').toJSON())
 })
@@ -157,7 +144,7 @@ test('T61 unverified deletions are uploaded though no state vector shows them', 
   ledger.markUnverified()
   ledger.reconcile(Y.encodeStateVector(server))
   const piece = ledger.take(NO_LIMIT)
-  expect(piece?.hasEffect).toBe(false)
+  expect(piece).not.toBeNull()
   if (piece !== null) Y.applyUpdate(server, piece.update)
   expect(server.getText('body').toJSON()).toBe('234')
 })

@@ -5,7 +5,7 @@ import type { UpdateAnswer } from '../../protocol/index.ts'
 import { HANDLE, joined, LIMITS, OtherEditor } from './scripted-network.ts'
 import { scene } from './scene.ts'
 
-const saved = (seq: number): UpdateAnswer => ({ ok: true, seq })
+const saved = (seq: number): UpdateAnswer => ({ ok: true, seq, entry: true })
 
 function textOf(...updates: unknown[]): string {
   const doc = new Y.Doc()

@@ -31,24 +31,14 @@ test('an own entry that was relayed, too, does not move the cursor twice', () =>
   expect(cursor.seq).toBe(4)
 })
 
-test('an acknowledgement that may name the entry of another moves what is believed, not what is certain', () => {
+test('the acknowledgement of an update that changed nothing tells how far the log reaches, no more', () => {
   const cursor = new UpdateCursor(4)
   cursor.handleAcknowledged(5, false)
-  expect(cursor.connects(6)).toBe(true)
-  expect(cursor).toMatchObject({ seq: 4, isBehind: false, isUncertain: true })
-  cursor.handleRange(6, 7)
-  cursor.handleAcknowledged(8, true)
-  expect(cursor.connects(9)).toBe(true)
-  expect(cursor).toMatchObject({ seq: 4, isBehind: false, isUncertain: true })
-  cursor.handleRange(5, 7)
-  expect(cursor).toMatchObject({ seq: 8, isBehind: false, isUncertain: false })
-})
-
-test('the relay of the entry itself makes it certain', () => {
-  const cursor = new UpdateCursor(4)
-  cursor.handleAcknowledged(5, false)
+  expect(cursor).toMatchObject({ seq: 4, isBehind: true })
+  expect(cursor.connects(6)).toBe(false)
+  cursor.handleAcknowledged(6, true)
   cursor.handleRange(5, 5)
-  expect(cursor).toMatchObject({ seq: 5, isUncertain: false })
+  expect(cursor).toMatchObject({ seq: 6, isBehind: false })
 })
 
 test('a hint makes it behind, and is no possession', () => {

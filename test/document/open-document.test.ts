@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import type { DocumentName } from '../../protocol/index.ts'
-import { OpenDocument, type PendingEntry } from '../../src/document/open-document.ts'
+import { OpenDocument, type Accepted, type PendingEntry } from '../../src/document/open-document.ts'
 import type { Listener } from '../../src/document/room.ts'
 import type { UpdateMessage } from '../../src/document/update-message.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
@@ -88,7 +88,7 @@ function bound(storage: Storage): Storage {
 function fate(promise: Promise<unknown>): { now: unknown } {
   const state: { now: unknown } = { now: 'pending' }
   promise.then(
-    (value) => (state.now = value),
+    (value) => (state.now = (value as Accepted).seq),
     (error: { code?: string }) => (state.now = error.code),
   )
   return state

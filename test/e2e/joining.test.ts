@@ -196,15 +196,24 @@ describe('joining', () => {
     })
     const head = first.head
     const answer = await client.update(first.document, Y.encodeStateAsUpdate(doc))
-    expect(answer).toEqual({ ok: true, seq: head })
+    expect(answer).toEqual({ ok: true, seq: head, entry: false })
     // A deletion is news although the state vector does not change…
     const deletion = updateOf(doc, () => doc.getText('body').delete(0, 5))
-    expect(await client.update(first.document, deletion)).toEqual({ ok: true, seq: head + 1 })
+    expect(await client.update(first.document, deletion)).toEqual({
+      ok: true,
+      seq: head + 1,
+      entry: true,
+    })
     // …and is none the second time.
-    expect(await client.update(first.document, deletion)).toEqual({ ok: true, seq: head + 1 })
+    expect(await client.update(first.document, deletion)).toEqual({
+      ok: true,
+      seq: head + 1,
+      entry: false,
+    })
     expect(await client.update(first.document, Y.encodeStateAsUpdate(doc))).toEqual({
       ok: true,
       seq: head + 1,
+      entry: false,
     })
   })
 
