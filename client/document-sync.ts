@@ -1,5 +1,12 @@
 import * as Y from 'yjs'
-import type { Closed, Epoch, JoinAnswer, JoinRequest, Refusal } from '../protocol/index.ts'
+import {
+  refusal,
+  type Closed,
+  type Epoch,
+  type JoinAnswer,
+  type JoinRequest,
+  type Refusal,
+} from '../protocol/index.ts'
 import { applyUpdates } from './apply-updates.ts'
 import { Backoff } from './backoff.ts'
 import { CatchUp } from './catch-up.ts'
@@ -10,6 +17,7 @@ import type { DocumentSyncOptions, Membership } from './document-sync-options.ts
 import { errorFromRefusal, ProviderError, type NoAnswer } from './provider-error.ts'
 import { downloadSnapshot } from './snapshot-download.ts'
 import { UpdateCursor } from './update-cursor.ts'
+import { hasEverything } from './upload-plan.ts'
 import { Uploader } from './uploader.ts'
 import type { Outcome } from './wire.ts'
 
@@ -17,6 +25,8 @@ interface Joining {
   readonly at: 'joining'
   readonly channel: Channel
   readonly clientId: number
+  /** It asked for the entries after a sequence number. */
+  readonly usesCursor: boolean
 }
 
 interface Loading {
@@ -114,7 +124,12 @@ export class DocumentSync implements ChannelMember {
 
   #join(channel: Channel): void {
     const { doc, documentName, clientId } = this.#options
-    const state: Joining = { at: 'joining', channel, clientId: clientId() }
+    const state: Joining = {
+      at: 'joining',
+      channel,
+      clientId: clientId(),
+      usesCursor: this.#epoch !== null && this.#cursor !== null,
+    }
     this.#state = state
     const request: JoinRequest = {
       document: documentName,
@@ -158,7 +173,7 @@ export class DocumentSync implements ChannelMember {
     this.#epoch = epoch
     channel.bind(handle, this)
     if (snapshot === undefined) {
-      this.#goLive(membership, outcome, outcome.updates, head)
+      this.#goLive(membership, outcome, outcome.updates, head, joining.usesCursor)
       return
     }
     const loading: Loading = {
@@ -171,7 +186,13 @@ export class DocumentSync implements ChannelMember {
     const stopDownload = downloadSnapshot(channel, handle, epoch, snapshot, {
       handleProgress: this.#options.handlers.handleProgress,
       handleLoaded: (bytes) =>
-        this.#goLive(membership, outcome, [bytes, ...outcome.updates], loading.highestRelayed),
+        this.#goLive(
+          membership,
+          outcome,
+          [bytes, ...outcome.updates],
+          loading.highestRelayed,
+          joining.usesCursor,
+        ),
       handleFailed: (refused) => this.#handleRefused(refused),
     })
   }
@@ -181,6 +202,7 @@ export class DocumentSync implements ChannelMember {
     answer: JoinAnswer,
     updates: readonly Uint8Array[],
     highestSeq: number,
+    usesCursor: boolean,
   ): void {
     const { ledger, handlers } = this.#options
     const cursor = new UpdateCursor(answer.seq)
@@ -188,7 +210,7 @@ export class DocumentSync implements ChannelMember {
     const live: Live = {
       at: 'live',
       membership,
-      catchUp: this.#catchUp(membership, answer, cursor),
+      catchUp: this.#catchUp(membership, answer, cursor, usesCursor),
       uploader: this.#uploader(membership, answer.access),
     }
     this.#state = live
@@ -207,7 +229,12 @@ export class DocumentSync implements ChannelMember {
     if (this.#state === live) live.catchUp.start()
   }
 
-  #catchUp(membership: Membership, { epoch, head }: JoinAnswer, cursor: UpdateCursor): CatchUp {
+  #catchUp(
+    membership: Membership,
+    { epoch, head, stateVector }: JoinAnswer,
+    cursor: UpdateCursor,
+    usesCursor: boolean,
+  ): CatchUp {
     return new CatchUp({
       channel: membership.channel,
       handle: membership.handle,
@@ -216,7 +243,7 @@ export class DocumentSync implements ChannelMember {
       head,
       clock: this.#options.clock,
       apply: (updates) => this.#apply(updates),
-      handleCaughtUp: () => this.#handleCaughtUp(),
+      handleCaughtUp: () => this.#handleCaughtUp(usesCursor ? stateVector : null),
       handleLost: (refused) => this.#handleRefused(refused),
     })
   }
@@ -250,8 +277,16 @@ export class DocumentSync implements ChannelMember {
     })
   }
 
-  #handleCaughtUp(): void {
+  /** Everything up to the head of the join is applied; `promised` is what that must amount to, if a cursor was used. */
+  #handleCaughtUp(promised: Uint8Array | null): void {
     if (this.#isSynced) return
+    if (promised !== null && !hasEverything(this.#options.doc, promised)) {
+      // The server lost its end and grew again (a restored backup): our sequence number means other entries there.
+      this.#cursor = null
+      this.#options.ledger.markUnverified()
+      this.#handleRefused(refusal('cursor-too-old', 'the server has replaced entries that we had'))
+      return
+    }
     this.#isSynced = true
     this.#options.handlers.handleSynced(true)
   }

@@ -38,6 +38,14 @@ export function encodeIntegrated(doc: Y.Doc, beyond?: Uint8Array): Uint8Array | 
   }
 }
 
+/** Whether the document has every struct of a state vector. */
+export function hasEverything(doc: Y.Doc, stateVector: Uint8Array): boolean {
+  const mine = Y.decodeStateVector(Y.encodeStateVector(doc))
+  for (const [clientId, clock] of Y.decodeStateVector(stateVector))
+    if ((mine.get(clientId) ?? 0) < clock) return false
+  return true
+}
+
 export function isEmptyDocument(doc: Y.Doc): boolean {
   const { clients, pendingStructs, pendingDs } = doc.store
   return clients.size === 0 && pendingStructs === null && pendingDs === null

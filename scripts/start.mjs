@@ -11,13 +11,31 @@ const server = spawn(
   { stdio: 'inherit' },
 )
 
+let wasTold = false
+
 // A terminal sends Ctrl-C to both processes, a supervisor only to this one; two copies of one
 // signal would make the server skip its orderly end.
-for (const signal of ['SIGTERM', 'SIGHUP'])
-  process.on(signal, () => server.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal))
 process.on('SIGINT', () => {
+  wasTold = true
   if (!process.stdin.isTTY) server.kill('SIGINT')
 })
+for (const signal of ['SIGTERM', 'SIGHUP'])
+  process.on(signal, () => {
+    wasTold = true
+    server.kill('SIGTERM')
+  })
+
+// npm hands a SIGTERM to the shell that it started, which ends without passing it on. A server that
+// nobody waits for any more would keep the port and the data.
+if (process.env.npm_lifecycle_event !== undefined) {
+  const shell = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === shell || wasTold) return
+    clearInterval(timer)
+    server.kill('SIGTERM')
+  }, 500)
+  timer.unref()
+}
 
 server.on('error', (error) => {
   console.error(`y-rooms: ${error.message}`)

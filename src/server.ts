@@ -148,8 +148,15 @@ class Server implements DocumentServer {
   async open(name: string): Promise<DocumentEditor> {
     this.#assertNotClosing()
     const lease = await this.#registry.acquire(checkedName(name))
-    const editor = new DocumentEditor(lease, this.#options.storage)
+    const editor = new DocumentEditor(lease, this.#options.storage, (ended) =>
+      this.#editors.delete(ended),
+    )
     this.#editors.add(editor)
+    // The server may have begun to close while the document was loaded.
+    if (this.#closing !== null) {
+      await editor.close()
+      this.#assertNotClosing()
+    }
     return editor
   }
 

@@ -10,6 +10,11 @@ type CursorAwareness = Pick<
 /** Colours that are the same to CSS and different to the binding; nobody renames more often between two looks. */
 const SPELLINGS = 16
 
+/** Opacity of a selection behind text, in hexadecimal: a dark page swallows more of it. */
+const LIGHT_TINT = '33'
+const DARK_TINT = '80'
+const isDark = matchMedia('(prefers-color-scheme: dark)')
+
 /**
  * The binding writes other people's colours into style attributes as they come. This view of the
  * awareness lets only checked names and colours through.
@@ -28,7 +33,7 @@ export function checkedAwareness(awareness: Awareness): CursorAwareness {
     return {
       ...person,
       color: person.color + ' '.repeat(spelling),
-      colorLight: person.color + '33',
+      colorLight: person.color + (isDark.matches ? DARK_TINT : LIGHT_TINT),
     }
   }
   return {

@@ -4,7 +4,7 @@ import { Doc } from 'yjs'
 import { documentNameOf, linkTo, randomDocumentName } from './document-link.ts'
 import { createEditor } from './editor.ts'
 import { MyIdentity } from './my-identity.ts'
-import { showPeople } from './people-list.ts'
+import { colorsOfOthers, showPeople } from './people-list.ts'
 import { SaveBadge, badgeOf } from './save-badge.ts'
 
 const name = documentNameOf(location.href)
@@ -15,7 +15,7 @@ showDocumentName()
 wireLinks()
 const fault = documentNameFault(name)
 if (fault === null) openDocument()
-else badge.show({ text: `Refused: ${fault}`, tone: 'bad' })
+else refuseDocument(fault)
 
 function showDocumentName(): void {
   const title = element('document-name', HTMLElement)
@@ -46,6 +46,18 @@ function wireLinks(): void {
     history.replaceState(null, '', link)
     void copy(link).then(showCopied)
   })
+}
+
+/** There is nothing to edit under such a name; "New document" leads out. */
+function refuseDocument(reason: string): void {
+  badge.show({ text: 'Refused', tone: 'bad' })
+  element('people-bar', HTMLElement).hidden = true
+  const text = document.createElement('p')
+  text.className = 'refusal'
+  text.textContent = `This link does not lead to a document: ${reason}.`
+  const main = element('editor', HTMLElement)
+  main.replaceChildren(text)
+  main.setAttribute('aria-busy', 'false')
 }
 
 function openDocument(): void {
@@ -87,7 +99,7 @@ function openDocument(): void {
 }
 
 /** My chip: type to rename, click the dot for another colour. */
-function showMyself({ awareness }: SocketIOProvider): void {
+function showMyself({ awareness, whenSynced }: SocketIOProvider): void {
   const me = new MyIdentity()
   const nameField = element('my-name', HTMLInputElement)
   const colorButton = element('my-color', HTMLButtonElement)
@@ -110,6 +122,10 @@ function showMyself({ awareness }: SocketIOProvider): void {
     announce()
   })
   announce()
+  void whenSynced.then(() => {
+    me.avoidColors(colorsOfOthers(awareness))
+    announce()
+  })
 }
 
 /** False where the browser has no clipboard for us: a plain http page on another machine. */

@@ -23,9 +23,13 @@ const ANIMALS = [
 /** My name and colour in this browser, remembered between visits. */
 export class MyIdentity {
   #person: Person
+  /** False while the colour was drawn by lot; it then makes way for others. */
+  #hasChosenColor: boolean
 
   constructor() {
-    this.#person = recall() ?? { name: `Anonymous ${pick(ANIMALS)}`, color: pick(COLORS) }
+    const recalled = recall()
+    this.#hasChosenColor = recalled !== null
+    this.#person = recalled ?? { name: `Anonymous ${pick(ANIMALS)}`, color: pick(COLORS) }
     this.#remember()
   }
 
@@ -39,7 +43,17 @@ export class MyIdentity {
     this.#remember()
   }
 
+  /** Takes a colour that nobody here has, if mine was drawn by lot and there is one left. */
+  avoidColors(taken: ReadonlySet<string>): void {
+    if (this.#hasChosenColor || !taken.has(this.#person.color)) return
+    const free = COLORS.filter((color) => !taken.has(color))
+    if (free.length > 0) this.#person = { ...this.#person, color: pick(free) }
+    this.#hasChosenColor = true
+    this.#remember()
+  }
+
   nextColor(): void {
+    this.#hasChosenColor = true
     const index = COLORS.findIndex((color) => color === this.#person.color)
     this.#person = { ...this.#person, color: COLORS[(index + 1) % COLORS.length] ?? COLORS[0] }
     this.#remember()

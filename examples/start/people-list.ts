@@ -11,6 +11,11 @@ export function showPeople(list: HTMLElement, awareness: Awareness): void {
   render()
 }
 
+/** Everybody else's colours. */
+export function colorsOfOthers(awareness: Awareness): ReadonlySet<string> {
+  return new Set(others(awareness).map(({ color }) => color))
+}
+
 function others(awareness: Awareness): Person[] {
   const own = keyOf(readPerson(awareness.getLocalState()?.['user']))
   const people = new Map<string, Person>()

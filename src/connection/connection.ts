@@ -182,8 +182,8 @@ export class Connection implements Peer {
       join.stateVector,
       join.encodedStateVector,
     )
-    if (!this.#isOpen) throw new DocumentError('server-closing', 'the connection is gone')
     await document.whenLoaded()
+    if (!this.#isOpen) throw new DocumentError('server-closing', 'the connection is gone')
 
     // From here to the answer nothing is awaited: no entry can come between what the answer holds and what
     // the session will hear. [T3]

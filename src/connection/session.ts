@@ -1,4 +1,4 @@
-import type { JoinAnswer, Limits } from '../../protocol/index.ts'
+import { mergeAsTree, type JoinAnswer, type Limits } from '../../protocol/index.ts'
 import type { Access, User } from '../access/access.ts'
 import type { DocumentReader } from '../document/document-reader.ts'
 import type { Lease } from '../document/document-registry.ts'
@@ -36,6 +36,8 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
   /** The connection was sent, or knows, everything up to here. */
   #position: number
   #missedPresence = false
+  /** Several Y.Docs shared this connection at some time: what is one's own may be news to another. */
+  #isShared = false
 
   constructor(
     peer: Peer,
@@ -71,6 +73,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
   addMember(join: Join): void {
     const ownsPresence = this.document.claims.claim(join.clientId, join.key, this)
     this.#members.set(join.clientId, { ownsPresence })
+    if (this.#members.size > 1) this.#isShared = true
   }
 
   /** A Y.Doc behind this connection is gone; with the last one the session ends. */
@@ -95,7 +98,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
       return
     }
     // An author knows its own entries from the acknowledgements, unless another Y.Doc shares the connection.
-    const isOwn = message.origin === this && this.#members.size === 1
+    const isOwn = message.origin === this && !this.#isShared
     if (!isOwn) {
       if (this.#peer.outbox.isCongested) {
         this.#fallBehind()
@@ -106,8 +109,12 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     this.#position = message.to
   }
 
+  handleSkipped(head: number): void {
+    if (this.#state === 'live' && this.#position < head) this.#fallBehind()
+  }
+
   handlePresence(update: Uint8Array, except: object | null): void {
-    if (this.#state === 'ended' || (except === this && this.#members.size === 1)) return
+    if (this.#state === 'ended' || (except === this && !this.#isShared)) return
     if (this.#peer.outbox.isCongested) {
       if (!this.#missedPresence) {
         this.#missedPresence = true
@@ -163,12 +170,11 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
       }
       const page = await this.#reader.page(this.document, this.#position)
       if (this.isEnded) return
-      const update = page.updates[0]
-      if (update === undefined) continue
+      if (page.updates.length === 0) continue
       this.#peer.sendUpdate(this.document.handle, {
         from: this.#position + 1,
         to: page.seq,
-        update,
+        update: mergeAsTree(page.updates),
         origin: null,
       })
       this.#position = page.seq

@@ -16,6 +16,10 @@ interface Claim {
 export class ClientClaims {
   readonly #claims = new Map<number, Claim>()
 
+  get size(): number {
+    return this.#claims.size
+  }
+
   /** Whether the id belongs to `owner` now. */
   claim(clientId: number, key: string, owner: ClaimOwner): boolean {
     const claim = this.#claims.get(clientId)

@@ -1,4 +1,5 @@
 import * as Y from 'yjs'
+import { mergeAsTree } from '../../protocol/index.ts'
 import { DocumentError } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Lease } from './document-registry.ts'
@@ -13,15 +14,17 @@ import type { UpdateMessage } from './update-message.ts'
 export class DocumentEditor implements Listener {
   readonly #lease: Lease
   readonly #storage: Storage
+  readonly #onEnded: (editor: DocumentEditor) => void
   #doc: Y.Doc | null = null
   #position = 0
   /** Transactions run one after the other, each on top of the one before. */
   #tail: Promise<unknown> = Promise.resolve()
   #ended: DocumentError | null = null
 
-  constructor(lease: Lease, storage: Storage) {
+  constructor(lease: Lease, storage: Storage, onEnded: (editor: DocumentEditor) => void) {
     this.#lease = lease
     this.#storage = storage
+    this.#onEnded = onEnded
     lease.document.room.add(this)
   }
 
@@ -41,9 +44,11 @@ export class DocumentEditor implements Listener {
       doc.on('update', keep)
       try {
         const result = doc.transact(() => change(doc), this)
-        const update = updates[0]
-        if (update !== undefined)
-          await this.#lease.document.accept(update, { origin: this, userId: null })
+        if (result instanceof Promise)
+          throw new TypeError('a change must be synchronous: read first, then call transact')
+        // Observers may have made transactions of their own.
+        if (updates.length > 0)
+          await this.#lease.document.accept(mergeAsTree(updates), { origin: this, userId: null })
         return result
       } catch (error) {
         // Yjs cannot take a transaction back; a fresh copy does not have it.
@@ -74,6 +79,10 @@ export class DocumentEditor implements Listener {
     }
     if (message.origin !== this) Y.applyUpdate(this.#doc, message.update, this)
     this.#position = message.to
+  }
+
+  handleSkipped(): void {
+    this.#forget()
   }
 
   handlePresence(): void {
@@ -130,5 +139,6 @@ export class DocumentEditor implements Listener {
     this.#forget()
     this.#lease.document.room.remove(this)
     this.#lease.release()
+    this.#onEnded(this)
   }
 }

@@ -2,6 +2,7 @@ import {
   CHUNK_BYTES,
   mergeAsTree,
   type Cursor,
+  type Epoch,
   type JoinAnswer,
   type SnapshotReference,
 } from '../../protocol/index.ts'
@@ -30,6 +31,8 @@ export class DocumentReader {
   readonly #storage: Storage
   readonly #snapshots: SnapshotCache
   readonly #worker: DocumentWorker
+  readonly #tails = new WeakMap<OpenDocument, Tail>()
+  #differences: Promise<void> = Promise.resolve()
 
   constructor(storage: Storage, snapshots: SnapshotCache, worker: DocumentWorker) {
     this.#storage = storage
@@ -61,7 +64,10 @@ export class DocumentReader {
     if (after > document.head)
       throw new DocumentError('cursor-too-old', 'the log ends before this sequence number')
     if (after === document.head) return { seq: after, updates: [] }
-    if (after >= document.recent.since) return pageOf(document.recent.after(after))
+    if (after >= document.recent.since)
+      return after === (document.snapshot?.seq ?? 0)
+        ? this.#tail(document, after)
+        : pageOf(document.recent.after(after))
     const entries = await this.#storage.readEntries(
       document.name,
       document.epoch,
@@ -90,6 +96,28 @@ export class DocumentReader {
     return this.#worker.toJson(await readParts(this.#storage, name, head, head.seq))
   }
 
+  /**
+   * The log after the snapshot, which every newcomer gets: merged once, and for what is added meanwhile only that is merged.
+   */
+  #tail(document: OpenDocument, after: number): CatchUp {
+    const { recent, epoch } = document
+    let tail = this.#tails.get(document)
+    if (tail?.after !== after || tail.epoch !== epoch || tail.seq > recent.head)
+      tail = { after, epoch, seq: after, updates: [] }
+    if (tail.seq < recent.head && tail.seq >= recent.since && sizeOf(tail.updates) < CHUNK_BYTES) {
+      const page = pageOf(recent.after(tail.seq))
+      const updates = [...tail.updates, ...page.updates]
+      tail = {
+        ...tail,
+        seq: page.seq,
+        // Few enough for one message; a parser takes ten attachments.
+        updates: updates.length > 4 ? [mergeAsTree(updates)] : updates,
+      }
+      this.#tails.set(document, tail)
+    }
+    return { seq: tail.seq, updates: tail.updates }
+  }
+
   async #whole(document: OpenDocument): Promise<CatchUp> {
     const { snapshot } = document
     if (snapshot === null) return this.page(document, 0)
@@ -109,6 +137,19 @@ export class DocumentReader {
   }
 
   async #difference(document: OpenDocument, stateVector: Uint8Array): Promise<CatchUp> {
+    // One at a time: each holds the whole document while it waits for the worker.
+    const turn = this.#differences
+    let done = (): void => undefined
+    this.#differences = new Promise((resolve) => (done = resolve))
+    try {
+      await turn
+      return await this.#differenceInTurn(document, stateVector)
+    } finally {
+      done()
+    }
+  }
+
+  async #differenceInTurn(document: OpenDocument, stateVector: Uint8Array): Promise<CatchUp> {
     const seq = document.head
     const parts: StoredParts = await readParts(this.#storage, document.name, document, seq)
     const size = (parts.snapshot?.length ?? 0) + document.tailBytes
@@ -116,8 +157,21 @@ export class DocumentReader {
       size <= INLINE_DIFF_BYTES
         ? diff(parts, stateVector)
         : await this.#worker.diff(parts, stateVector)
-    return { seq, updates: [update] }
+    // A large difference goes the way of a large document: in chunks that the client asks for.
+    return update.length > CHUNK_BYTES ? this.#whole(document) : { seq, updates: [update] }
   }
+}
+
+/** Cached for one document: the log after its snapshot, as far as it fits into about one chunk. */
+interface Tail {
+  readonly after: number
+  readonly epoch: Epoch
+  readonly seq: number
+  readonly updates: readonly Uint8Array[]
+}
+
+function sizeOf(updates: readonly Uint8Array[]): number {
+  return updates.reduce((sum, update) => sum + update.length, 0)
 }
 
 function pageOf(entries: readonly { seq: number; update: Uint8Array }[]): CatchUp {

@@ -143,7 +143,8 @@ export class DocumentRegistry {
     }
     if (document.tailEntries > FOLD_ON_UNLOAD_ENTRIES)
       await this.#options.compaction().run(document)
-    // Somebody may have come during the fold; then they keep this instance.
+    // Somebody may have come during the fold, or an update be on its way still; then the instance stays.
+    if (!document.isSettled) this.#scheduleUnload(name, entry)
     if (entry.leases > 0 || this.#entries.get(name) !== entry || entry.cancelUnload !== null) return
     this.#entries.delete(name)
     document.close()
@@ -151,13 +152,13 @@ export class DocumentRegistry {
 
   async #delete(name: DocumentName): Promise<Epoch> {
     const entry = this.#entries.get(name)
-    if (entry !== undefined) {
-      const document = await entry.loading.catch(() => null)
-      document?.end(
-        new DocumentError('document-deleted', `document ${JSON.stringify(name)} was deleted`),
-      )
-    }
-    return this.#options.deleteStored(name)
+    const document = (await entry?.loading.catch(() => null)) ?? null
+    // First the storage: what fails must not be announced. What is written meanwhile belongs to the old epoch.
+    const epoch = await this.#options.deleteStored(name)
+    document?.end(
+      new DocumentError('document-deleted', `document ${JSON.stringify(name)} was deleted`),
+    )
+    return epoch
   }
 }
 

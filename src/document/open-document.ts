@@ -94,14 +94,14 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     this.#index = loaded.index
     this.#recent = loaded.recent
     this.#tailBytes = loaded.tailBytes
-    this.room = new Room(options.clock, options.relayIntervalMs, () => this.#recent)
+    this.room = new Room(options.clock, options.relayIntervalMs, () => this.#recent, options.logger)
     this.presence = new Presence({
       clock: options.clock,
       intervalMs: options.presenceIntervalMs,
       refreshMs: options.presenceRefreshMs,
       maxStateBytes: options.maxPresenceBytes,
       send: (update, except) => this.room.sendPresence(update, except),
-      memberCount: () => this.room.size,
+      memberCount: () => this.claims.size,
     })
   }
 
@@ -226,7 +226,8 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   /** The storage has folded the log up to `snapshot.seq`; `foldedBytes` of entries went into it. */
   handleCompacted(snapshot: SnapshotReference, exact: DocumentIndex, foldedBytes: number): void {
     this.#snapshot = { seq: snapshot.seq, bytes: snapshot.bytes, chunkBytes: snapshot.chunkBytes }
-    this.#tailBytes -= foldedBytes
+    // A reload in between may have counted only what is left already.
+    this.#tailBytes = Math.max(0, this.#tailBytes - foldedBytes)
     // Folding finds deletions that no update names (of a key that was overwritten concurrently).
     this.#index.addDeletesOf(exact)
   }

@@ -6,6 +6,8 @@ export interface RecentEntry {
   readonly origin: object | null
 }
 
+const DROPPED: RecentEntry = { seq: 0, update: new Uint8Array(0), origin: null }
+
 /**
  * The newest entries of one document's log, without holes up to its head. Bounded by bytes, except
  * that entries which were not yet relayed are never dropped.
@@ -50,6 +52,8 @@ export class RecentEntries {
       const first = this.#first()
       if (first.seq > keepAfter) break
       this.#bytes -= first.update.length
+      // The place stays until the array is moved down; the bytes must not.
+      this.#entries[this.#start] = DROPPED
       this.#start++
     }
     // Moving the rest down only when it is the smaller half keeps trimming linear overall.

@@ -1,5 +1,6 @@
 import type { CancelTimer, Clock } from '../clock.ts'
-import type { DocumentError } from '../errors.ts'
+import { DocumentError } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { RecentEntries } from './recent-entries.ts'
 import { updateMessage, type UpdateMessage } from './update-message.ts'
 
@@ -10,6 +11,8 @@ export interface Listener {
    * that cannot take it now keeps its own position and catches up.
    */
   handleUpdate(message: UpdateMessage): void
+  /** There are entries up to `head` that are no longer in memory: read them from the log. */
+  handleSkipped(head: number): void
   /** A y-protocols awareness update. `except` is the one member that it concerns, if only one. */
   handlePresence(update: Uint8Array, except: object | null): void
   /** The document is over for everybody. */
@@ -29,13 +32,15 @@ export class Room {
   readonly #clock: Clock
   readonly #intervalMs: number
   readonly #recent: () => RecentEntries
+  readonly #logger: Logger
   readonly #listeners = new Set<Listener>()
   #relayedSeq: number
   #relayedAt = -Infinity
   #cancelTimer: CancelTimer | null = null
 
-  constructor(clock: Clock, intervalMs: number, recent: () => RecentEntries) {
+  constructor(clock: Clock, intervalMs: number, recent: () => RecentEntries, logger: Logger) {
     this.#clock = clock
+    this.#logger = logger
     this.#intervalMs = intervalMs
     this.#recent = recent
     this.#relayedSeq = recent().head
@@ -61,7 +66,9 @@ export class Room {
   /** New entries are durable: relays them now, or with the next interval. */
   schedule(): void {
     if (this.#cancelTimer !== null) return
-    const waitMs = this.#relayedAt + this.#interval() - this.#clock.now()
+    const interval = this.#interval()
+    // Never longer than the interval: the time of day may have been set back.
+    const waitMs = Math.min(interval, this.#relayedAt + interval - this.#clock.now())
     if (waitMs <= 0) {
       this.#relay()
       return
@@ -73,7 +80,7 @@ export class Room {
   }
 
   sendPresence(update: Uint8Array, except: object | null): void {
-    for (const listener of [...this.#listeners]) listener.handlePresence(update, except)
+    this.#tellEach((listener) => listener.handlePresence(update, except))
   }
 
   end(error: DocumentError): void {
@@ -100,13 +107,35 @@ export class Room {
     const recent = this.#recent()
     if (recent.head === this.#relayedSeq) return
     this.#relayedAt = this.#clock.now()
-    if (this.#listeners.size > 0) {
-      // After a failed write the recent entries may begin later; listeners notice the hole and fill it.
-      const message = updateMessage(recent.after(Math.max(this.#relayedSeq, recent.since)))
-      // A copy: a listener that fails is removed while we walk.
-      for (const listener of [...this.#listeners]) listener.handleUpdate(message)
-    }
+    const from = this.#relayedSeq
     this.#relayedSeq = recent.head
+    if (this.#listeners.size === 0) {
+      recent.trim(this.#relayedSeq)
+      return
+    }
+    if (from < recent.since) {
+      // After a failed write the recent entries begin anew, behind the snapshot.
+      this.#tellEach((listener) => listener.handleSkipped(recent.head))
+      return
+    }
+    const message = updateMessage(recent.after(from))
+    this.#tellEach((listener) => listener.handleUpdate(message))
     recent.trim(this.#relayedSeq)
+  }
+
+  /** A listener that fails is ended: it must not keep the others from hearing, nor reach the process. */
+  #tellEach(tell: (listener: Listener) => void): void {
+    // A copy: listeners come and go while we walk.
+    for (const listener of [...this.#listeners]) {
+      try {
+        tell(listener)
+      } catch (error) {
+        this.#logger.error('a member of a document failed', { error })
+        this.#listeners.delete(listener)
+        listener.handleEnd(
+          new DocumentError('internal-error', 'join the document again', { cause: error }),
+        )
+      }
+    }
   }
 }

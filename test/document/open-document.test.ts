@@ -19,6 +19,7 @@ class Ear implements Listener {
   handleUpdate(message: UpdateMessage): void {
     this.heard.push(message)
   }
+  handleSkipped(): void {}
   handlePresence(): void {}
   handleEnd(): void {}
 }

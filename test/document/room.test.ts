@@ -3,6 +3,7 @@ import * as Y from 'yjs'
 import { RecentEntries } from '../../src/document/recent-entries.ts'
 import { Room, type Listener } from '../../src/document/room.ts'
 import type { UpdateMessage } from '../../src/document/update-message.ts'
+import { silentLogger } from '../../src/telemetry/logger.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { updateOf } from '../support/raw-client.ts'
 
@@ -11,21 +12,31 @@ class Ear implements Listener {
   handleUpdate(message: UpdateMessage): void {
     this.messages.push(message)
   }
+  readonly skipped: number[] = []
+  ended: string | null = null
+  handleSkipped(head: number): void {
+    this.skipped.push(head)
+  }
   handlePresence(): void {}
-  handleEnd(): void {}
+  handleEnd(error: { code: string }): void {
+    this.ended = error.code
+  }
 }
 
 function scene(recentBytes = 10_000) {
   const clock = new ManualClock()
-  const recent = new RecentEntries(recentBytes, 0)
-  const room = new Room(clock, 16, () => recent)
+  let recent = new RecentEntries(recentBytes, 0)
+  const room = new Room(clock, 16, () => recent, silentLogger)
   const doc = new Y.Doc()
   const commit = (origin: object | null = null): void => {
     const update = updateOf(doc, () => doc.getText('body').insert(0, 'x'))
     recent.push({ seq: recent.head + 1, update, origin })
     room.schedule()
   }
-  return { clock, recent, room, doc, commit }
+  const replaceRecent = (entries: RecentEntries): void => {
+    recent = entries
+  }
+  return { clock, recent, room, doc, commit, replaceRecent }
 }
 
 describe('a room', () => {
@@ -77,5 +88,52 @@ describe('a room', () => {
     expect(recent.since).toBeGreaterThan(40)
     expect(recent.after(recent.since).map(({ seq }) => seq)[0]).toBe(recent.since + 1)
     expect(() => recent.after(recent.since - 1)).toThrow(RangeError)
+  })
+
+  test('[RELAY5] entries that are no longer in memory are announced, so that members read them from the log', () => {
+    const { clock, room, commit, replaceRecent } = scene()
+    const ear = new Ear()
+    room.add(ear)
+    commit()
+    commit()
+    // A fold and then a failed write: after reading again the entries in memory begin behind the snapshot.
+    replaceRecent(new RecentEntries(10_000, 2))
+    clock.advance(20)
+    expect([ear.messages.length, ear.skipped]).toEqual([1, [2]])
+    clock.advance(1000)
+    expect(ear.skipped).toEqual([2])
+  })
+
+  test('[RELAY5] a member that fails is ended; the others hear everything', () => {
+    const { room, commit } = scene()
+    const [bad, good] = [new Ear(), new Ear()]
+    bad.handleUpdate = () => {
+      throw new Error('an observer threw')
+    }
+    room.add(bad)
+    room.add(good)
+    commit()
+    expect([bad.ended, good.messages.length, room.size]).toEqual(['internal-error', 1, 1])
+  })
+
+  test('[RELAY2] a clock that is set back delays a relay by no more than an interval', () => {
+    const { clock, room, commit } = scene()
+    const ear = new Ear()
+    room.add(ear)
+    commit()
+    clock.setBack(3_600_000)
+    commit()
+    clock.advance(20)
+    expect(ear.messages).toHaveLength(2)
+  })
+
+  test('[RELAY3] dropped entries hold no bytes', () => {
+    const { clock, room, recent, commit } = scene(0)
+    room.add(new Ear())
+    for (let index = 0; index < 10; index++) commit()
+    clock.advance(20)
+    expect([recent.bytes, recent.since, recent.head]).toEqual([0, 10, 10])
+    commit()
+    expect(recent.after(10).map(({ seq }) => seq)).toEqual([11])
   })
 })

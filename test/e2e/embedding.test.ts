@@ -124,13 +124,25 @@ describe('embedding', () => {
       }),
     ).rejects.toThrow('changed my mind')
     expect(await editor.read((draft) => draft.getText('body').toString())).toBe('Hello world')
+    // An observer that changes the document in answer is part of the change.
+    await editor.transact((draft) => {
+      draft.getText('body').observe((event) => {
+        if (event.target.length < 13) event.target.insert(event.target.length, '!')
+      })
+      draft.getText('body').insert(5, ',')
+    })
+    const third = await RawClient.connect(url)
+    expect((await loadDocument(third, 'draft')).getText('body').toString()).toBe('Hello, world!')
+    third.close()
+    await editor.transact((draft) => draft.getText('body').delete(12, 1))
+    await expect(editor.transact(() => Promise.resolve())).rejects.toThrow('must be synchronous')
     client.close()
     await documents.close()
     await expect(editor.transact(() => undefined)).rejects.toMatchObject({ code: 'not-joined' })
 
     const again = createDocumentServer({ storage: levelStorage(directory) })
     const reopened = await again.open('draft')
-    expect(await reopened.read((draft) => draft.getText('body').toString())).toBe('Hello world')
+    expect(await reopened.read((draft) => draft.getText('body').toString())).toMatch(/^Hello, world/)
     await again.close()
     await close()
   })

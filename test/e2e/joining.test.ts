@@ -1,5 +1,7 @@
+import { cp } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
+import { SocketIOProvider } from 'y-rooms/client'
 import { levelStorage, StorageError, type Storage } from 'y-rooms/server'
 import { expectEqualDocuments } from '../support/equal-documents.ts'
 import {
@@ -10,7 +12,8 @@ import {
   updateOf,
 } from '../support/raw-client.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
-import { makeTempDirectory } from '../support/temp-directory.ts'
+import { decodePresence, encodePresence } from '../support/awareness-message.ts'
+import { makeTempDirectory, removeDirectory } from '../support/temp-directory.ts'
 
 let directory: string
 let server: RunningServer
@@ -30,6 +33,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const client of clients.splice(0)) client.close()
   await server.close()
+  await removeDirectory(directory)
 })
 
 async function writeText(name: string, text: string): Promise<Y.Doc> {
@@ -326,6 +330,95 @@ describe('joining', () => {
         updateOf(other, () => other.getMap('m').set('k', 1)),
       ),
     ).toMatchObject({ ok: true })
+  })
+
+  test('T26 T45 [JOIN8] [PRES3] of two editors on one socket each hears the other, also when one leaves right after its edit', async () => {
+    const client = await connect()
+    const [left, right] = [new Y.Doc(), new Y.Doc()]
+    const { document } = await client.join('pair', { clientId: left.clientID })
+    await client.join('pair', { clientId: right.clientID })
+    client.socket.emit(
+      'awareness',
+      document,
+      encodePresence({ clientId: left.clientID, clock: 1, state: { here: true } }),
+    )
+    await client.update(
+      document,
+      updateOf(left, () => left.getText('body').insert(0, 'last words')),
+    )
+    await client.leave(document, left.clientID)
+    await client.until(() => client.updates.length > 0)
+    Y.applyUpdate(right, client.updates[0]!.update)
+    expect(right.getText('body').toString()).toBe('last words')
+    await client.until(() =>
+      client.awareness
+        .flatMap(decodePresence)
+        .some(({ clientId, state }) => clientId === left.clientID && state === null),
+    )
+  })
+
+  test('[JOIN7] a large difference to a state vector comes in chunks, too', async () => {
+    const client = await connect()
+    const doc = new Y.Doc()
+    const { document } = await client.join('difference', { clientId: doc.clientID })
+    for (let part = 0; part < 4; part++)
+      await client.update(
+        document,
+        updateOf(doc, () => doc.getText('body').insert(0, `${part}`.repeat(150_000))),
+      )
+    await server.documents.compact('difference')
+    const stranger = new Y.Doc()
+    stranger.getText('other').insert(0, 'typed before the first join')
+    const answer = await client.join('difference', {
+      clientId: stranger.clientID,
+      stateVector: Y.encodeStateVector(stranger),
+    })
+    for (const update of answer.updates) expect(update.length).toBeLessThan(300_000)
+    await applyJoin(client, stranger, answer)
+    expect(stranger.getText('body').toString()).toBe(doc.getText('body').toString())
+  })
+
+  test('T14 [JOIN9] a server that lost its end and grew again is noticed, and both sides are whole again', async () => {
+    const doc = new Y.Doc()
+    const provider = new SocketIOProvider(server.url, 'restored', doc, { maxBackoffTime: 100 })
+    await provider.whenSynced
+    doc.getText('body').insert(0, 'kept ')
+    await provider.whenSaved()
+    const port = Number(new URL(server.url).port)
+    await server.close()
+    const backup = await makeTempDirectory()
+    await cp(directory, backup, { recursive: true })
+    server = await startServer(directory, {}, port)
+    for (let index = 0; index < 5; index++) {
+      doc.getText('body').insert(5, 'lost by the server ')
+      await provider.whenSaved()
+    }
+    provider.disconnect()
+    await server.close()
+
+    server = await startServer(backup, {}, port)
+    const other = await connect()
+    const theirs = await loadDocument(other, 'restored')
+    const { document } = await other.join('restored', { clientId: theirs.clientID })
+    // As many entries as were lost, and more: the returning client's number now means something else.
+    for (let index = 0; index < 10; index++)
+      await other.update(
+        document,
+        updateOf(theirs, () => theirs.getText('body').insert(0, `new ${index} `)),
+      )
+    provider.connect()
+    await new Promise<void>((resolve) => {
+      provider.on('sync', (isSynced) => {
+        if (isSynced) resolve()
+      })
+    })
+    await provider.whenSaved()
+    const stored = await readDocument(server.url, 'restored')
+    expectEqualDocuments(stored, doc)
+    expect(stored.getText('body').toString()).toContain('new 9 new 8')
+    expect(stored.getText('body').toString()).toContain('lost by the server')
+    provider.destroy()
+    await removeDirectory(backup)
   })
 
   test('T18 [NAME1] names that trip others are names like any other', async () => {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/clock.ts'
 
 interface Timer {
-  readonly at: number
+  at: number
   readonly order: number
   readonly callback: () => void
 }
@@ -19,6 +19,12 @@ export class ManualClock implements Clock {
 
   get pendingTimers(): number {
     return this.#timers.length
+  }
+
+  /** Somebody sets the time of day; timers go by time that passed. */
+  setBack(ms: number): void {
+    this.#now -= ms
+    this.#timers = this.#timers.map((timer) => Object.assign(timer, { at: timer.at - ms }))
   }
 
   setTimer(delayMs: number, callback: () => void): () => void {
