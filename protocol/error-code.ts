@@ -24,6 +24,8 @@ export const ERROR_CODES = {
   'presence-too-large': 'never',
   'presence-not-yours': 'never',
   'too-many-documents': 'never',
+  'too-many-clients': 'never',
+  'too-many-requests': 'backoff',
   'not-joined': 'resync',
   'missing-dependencies': 'resync',
   'cursor-too-old': 'resync',

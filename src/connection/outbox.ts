@@ -1,4 +1,5 @@
 import type { CancelTimer, Clock } from '../clock.ts'
+import { DocumentError } from '../errors.ts'
 
 export interface OutboxOptions {
   readonly clock: Clock
@@ -7,7 +8,15 @@ export interface OutboxOptions {
   readonly stallMs: number
   /** The reader does not read: the connection must go. */
   readonly onStalled: () => void
+  /** Bytes that a predecessor on the same engine connection left in flight. Default 0. */
+  readonly bytesInFlight?: number
 }
+
+/**
+ * "Drained" is this fraction of the soft limit, not nothing: somebody who types on a slow line always has an
+ * acknowledgement in flight, and must be brought up to date all the same.
+ */
+const DRAINED_FRACTION = 1 / 8
 
 /**
  * Counts the bytes that were handed to a connection and have not left the process. Nothing else in the stack
@@ -15,36 +24,52 @@ export interface OutboxOptions {
  */
 export class Outbox {
   readonly #options: OutboxOptions
-  #bytesInFlight = 0
+  #bytesInFlight: number
+  /** The largest message in flight. It is let off the hard limit: one large paste must not drive every reader away. */
+  #largestInFlight = 0
   readonly #waiting = new Set<() => void>()
   #cancelStall: CancelTimer | null = null
   #isClosed = false
 
   constructor(options: OutboxOptions) {
     this.#options = options
+    this.#bytesInFlight = options.bytesInFlight ?? 0
+    if (this.#bytesInFlight > 0) this.#cancelStall = this.#armStall()
   }
 
   get bytesInFlight(): number {
     return this.#bytesInFlight
   }
 
-  /** Over the soft limit: nothing but answers should be sent now. */
+  /** Over the soft limit: nothing that can wait should be sent now. */
   get isCongested(): boolean {
     return this.#bytesInFlight > this.#options.softBytes
   }
 
-  /** Bytes were handed to the connection; call the result once they have left. */
-  charge(bytes: number): () => void {
+  /** A message was handed to the connection. */
+  charge(bytes: number): void {
     this.#bytesInFlight += bytes
-    if (this.#bytesInFlight > this.#options.hardBytes) this.#stall()
-    else this.#cancelStall ??= this.#armStall()
-    return () => this.#discharge(bytes)
+    this.#largestInFlight = Math.max(this.#largestInFlight, bytes)
+    if (this.#bytesInFlight - this.#largestInFlight > this.#options.hardBytes) this.#stall()
+    else if (!this.#isClosed) this.#cancelStall ??= this.#armStall()
   }
 
-  /** Calls back once, when what is in flight has left (at once when nothing is). */
+  /** Bytes that were charged have left. */
+  discharge(bytes: number): void {
+    this.#bytesInFlight -= bytes
+    this.#cancelStall?.()
+    this.#cancelStall = this.#bytesInFlight > 0 && !this.#isClosed ? this.#armStall() : null
+    if (!this.#isDrained) return
+    this.#largestInFlight = 0
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const callback of waiting) callback()
+  }
+
+  /** Calls back once, when nearly all that is in flight has left (at once when it has). Never after `close`. */
   whenDrained(callback: () => void): void {
     if (this.#isClosed) return
-    if (this.#bytesInFlight === 0) callback()
+    if (this.#isDrained) callback()
     else this.#waiting.add(callback)
   }
 
@@ -55,14 +80,8 @@ export class Outbox {
     this.#waiting.clear()
   }
 
-  #discharge(bytes: number): void {
-    this.#bytesInFlight -= bytes
-    this.#cancelStall?.()
-    this.#cancelStall = this.#bytesInFlight > 0 && !this.#isClosed ? this.#armStall() : null
-    if (this.#bytesInFlight > 0) return
-    const waiting = [...this.#waiting]
-    this.#waiting.clear()
-    for (const callback of waiting) callback()
+  get #isDrained(): boolean {
+    return this.#bytesInFlight <= this.#options.softBytes * DRAINED_FRACTION
   }
 
   #armStall(): CancelTimer {
@@ -71,5 +90,81 @@ export class Outbox {
 
   #stall(): void {
     if (!this.#isClosed) this.#options.onStalled()
+  }
+}
+
+/** Requests with large answers under way at once: enough to hide the disk, and 8 × 256 KiB of answers at most. */
+const MAX_REQUESTS_UNDER_WAY = 8
+/** What one waiting request keeps alive beside its bytes: its packet, its promise, its acknowledgement. */
+const REQUEST_OVERHEAD_BYTES = 1024
+/** Room for some thousand small requests: a client that comes back joins all its documents in one go. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024
+
+interface WaitingRequest {
+  readonly bytes: number
+  readonly begin: (leave: () => void) => void
+  readonly refuse: (error: DocumentError) => void
+}
+
+/**
+ * Requests whose answers are large (`join`, `pull`) take turns, and begin only while the outbox has room: a reader
+ * that keeps asking and does not read gets no more than it has room for. Who asks waits in order; with too much
+ * waiting it is refused with `too-many-requests`.
+ */
+export class Admission {
+  readonly #outbox: Outbox
+  readonly #waiting: WaitingRequest[] = []
+  #waitingBytes = 0
+  #underWay = 0
+  #isAwaitingDrain = false
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox
+  }
+
+  /** Resolves when the request may begin, with what must be called when it has ended. `requestBytes`: what it holds while it waits. */
+  enter(requestBytes: number): Promise<() => void> {
+    const bytes = requestBytes + REQUEST_OVERHEAD_BYTES
+    if (this.#waiting.length > 0 && this.#waitingBytes + bytes > MAX_WAITING_BYTES)
+      return Promise.reject(
+        new DocumentError('too-many-requests', 'wait for answers before asking for more'),
+      )
+    return new Promise((begin, refuse) => {
+      this.#waiting.push({ bytes, begin, refuse })
+      this.#waitingBytes += bytes
+      this.#beginNext()
+    })
+  }
+
+  /** The connection is gone: refuses what waits. */
+  close(): void {
+    const gone = new DocumentError('server-closing', 'the connection is gone')
+    for (const { refuse } of this.#waiting.splice(0)) refuse(gone)
+    this.#waitingBytes = 0
+  }
+
+  #beginNext(): void {
+    while (this.#waiting.length > 0 && this.#underWay < MAX_REQUESTS_UNDER_WAY) {
+      if (this.#outbox.isCongested) {
+        this.#awaitDrain()
+        return
+      }
+      const next = this.#waiting.shift() as WaitingRequest
+      this.#waitingBytes -= next.bytes
+      this.#underWay++
+      next.begin(() => {
+        this.#underWay--
+        this.#beginNext()
+      })
+    }
+  }
+
+  #awaitDrain(): void {
+    if (this.#isAwaitingDrain) return
+    this.#isAwaitingDrain = true
+    this.#outbox.whenDrained(() => {
+      this.#isAwaitingDrain = false
+      this.#beginNext()
+    })
   }
 }

@@ -11,18 +11,36 @@ interface Encoder {
   encode(packet: { type: number; nsp: string; data: readonly unknown[] }): (string | Buffer)[]
 }
 
-/** What of engine.io's socket is used here; the members exist in 6.5 and 6.6 and their use is tested by counting frames. */
+/** What is used here of engine.io's socket; the members exist in 6.5 and 6.6, and tests over real sockets depend on each. */
 interface EngineSocket {
-  readonly transport: {
-    readonly name: string
-    readonly perMessageDeflate?: unknown
-    readonly socket?: { readonly _sender?: { readonly sendFrame?: unknown } }
-  }
+  readonly transport: EngineTransport
   write(
     data: string | Buffer,
     options: { compress: boolean; wsPreEncodedFrame?: readonly Buffer[] },
-    onFlushed?: () => void,
   ): void
+  /** A packet is put into the buffer. Every packet passes here: answers, relays, pings, other namespaces' events. */
+  on(event: 'packetCreate', listener: (packet: EnginePacket) => void): void
+  /** All that is in the buffer goes to the transport, which has nothing else under way. */
+  on(event: 'flush', listener: () => void): void
+  close(discard: boolean): void
+}
+
+interface EnginePacket {
+  readonly data?: string | Uint8Array
+  readonly options?: { readonly wsPreEncodedFrame?: readonly Buffer[] }
+}
+
+interface EngineTransport {
+  readonly name: string
+  readonly perMessageDeflate?: unknown
+  readonly socket?: {
+    readonly _sender?: { readonly sendFrame?: unknown }
+    terminate?(): void
+  }
+  /** Long polling: the response that the next batch goes into. */
+  readonly res?: { once(event: 'close', listener: () => void): unknown } | null
+  /** WebSocket: the batch has been handed to the operating system. */
+  once(event: 'drain', listener: () => void): unknown
 }
 
 /** Encodes each message once per namespace, for however many sockets. */
@@ -47,10 +65,68 @@ export class FrameCache {
   }
 }
 
-/** A Socket.IO socket as a way out whose unsent bytes are counted. */
+/** What a packet takes in memory beside its payload. */
+const PACKET_OVERHEAD_BYTES = 64
+
+/**
+ * Counts what engine.io holds for one engine connection, for as long as that lives: a client that leaves the namespace
+ * and enters it again does not begin at nothing.
+ */
+class EngineMeter {
+  static readonly #meters = new WeakMap<EngineSocket, EngineMeter>()
+
+  /** Who is charged at the moment. */
+  outbox: Outbox | null = null
+  #bufferedBytes = 0
+  #writtenBytes = 0
+
+  static of(engine: EngineSocket): EngineMeter {
+    let meter = EngineMeter.#meters.get(engine)
+    if (meter === undefined) {
+      meter = new EngineMeter(engine)
+      EngineMeter.#meters.set(engine, meter)
+    }
+    return meter
+  }
+
+  private constructor(engine: EngineSocket) {
+    engine.on('packetCreate', (packet) => {
+      const bytes = sizeOf(packet)
+      this.#bufferedBytes += bytes
+      this.outbox?.charge(bytes)
+    })
+    engine.on('flush', () => {
+      const bytes = this.#bufferedBytes
+      this.#bufferedBytes = 0
+      this.#writtenBytes += bytes
+      const discharge = (): void => {
+        this.#writtenBytes -= bytes
+        this.outbox?.discharge(bytes)
+      }
+      const { transport } = engine
+      // A poll's transport says "drain" before anything was sent. Its response has ended when it was.
+      if (transport.name === 'polling' && transport.res) transport.res.once('close', discharge)
+      else transport.once('drain', discharge)
+    })
+  }
+
+  get bytesInFlight(): number {
+    return this.#bufferedBytes + this.#writtenBytes
+  }
+}
+
+function sizeOf({ data, options }: EnginePacket): number {
+  const frames = options?.wsPreEncodedFrame
+  if (frames !== undefined)
+    return frames.reduce((sum, frame) => sum + frame.length, PACKET_OVERHEAD_BYTES)
+  const length = typeof data === 'string' ? Buffer.byteLength(data) : (data?.byteLength ?? 0)
+  return length + PACKET_OVERHEAD_BYTES
+}
+
+/** A Socket.IO socket as a way out whose unsent bytes are counted, whoever sent them. */
 export class SocketTransport implements Transport {
   readonly outbox: Outbox
-  readonly #socket: Socket
+  readonly #engine: EngineSocket
   readonly #frames: FrameCache
 
   constructor(
@@ -58,32 +134,38 @@ export class SocketTransport implements Transport {
     frames: FrameCache,
     limits: { clock: Clock; softBytes: number; hardBytes: number; stallMs: number },
   ) {
-    this.#socket = socket
+    const engine = socket.conn as unknown as EngineSocket
+    this.#engine = engine
     this.#frames = frames
+    const meter = EngineMeter.of(engine)
     this.outbox = new Outbox({
       ...limits,
-      // Closing the engine connection, not the namespace: the client comes back by itself and catches up.
-      onStalled: () => socket.conn.close(true),
+      bytesInFlight: meter.bytesInFlight,
+      onStalled: () => {
+        const { transport } = engine
+        // Closing the engine connection, not the namespace: the client comes back by itself and catches up.
+        engine.close(true)
+        // A reader that does not read answers no closing handshake; waiting for it would keep the bytes.
+        transport.socket?.terminate?.()
+      },
     })
+    meter.outbox = this.outbox
   }
 
   send(event: string, args: readonly unknown[], shared: object): void {
-    const { packets, frames, bytes } = this.#frames.of(event, args, shared)
-    const engine = this.#socket.conn as unknown as EngineSocket
-    const onFlushed = this.outbox.charge(bytes)
+    const { packets, frames } = this.#frames.of(event, args, shared)
+    const engine = this.#engine
     if (canShareFrames(engine.transport)) {
       // The text stands in for the packet in engine.io's buffer; what is written are the frames.
       const [first = ''] = packets
-      engine.write(first, { compress: false, wsPreEncodedFrame: frames }, onFlushed)
+      engine.write(first, { compress: false, wsPreEncodedFrame: frames })
       return
     }
-    for (const [position, packet] of packets.entries())
-      if (position === packets.length - 1) engine.write(packet, { compress: false }, onFlushed)
-      else engine.write(packet, { compress: false })
+    for (const packet of packets) engine.write(packet, { compress: false })
   }
 }
 
-function canShareFrames(transport: EngineSocket['transport']): boolean {
+function canShareFrames(transport: EngineTransport): boolean {
   return (
     transport.name === 'websocket' &&
     !transport.perMessageDeflate &&

@@ -142,7 +142,9 @@ describe('embedding', () => {
 
     const again = createDocumentServer({ storage: levelStorage(directory) })
     const reopened = await again.open('draft')
-    expect(await reopened.read((draft) => draft.getText('body').toString())).toMatch(/^Hello, world/)
+    expect(await reopened.read((draft) => draft.getText('body').toString())).toMatch(
+      /^Hello, world/,
+    )
     await again.close()
     await close()
   })
