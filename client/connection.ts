@@ -24,6 +24,8 @@ type State =
 /** Longer than a slow phone network needs; after it the attempt is given up and made anew. */
 const OPEN_TIMEOUT_MS = 20_000
 const DEFAULT_MAX_BACKOFF_MS = 30_000
+/** Below it a client hammers a server that is not there. */
+const MIN_MAX_BACKOFF_MS = 50
 
 /**
  * One socket for all documents of one server and one user. Open while at least one document is
@@ -47,6 +49,10 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
     this.url = options.url
     this.clock = options.clock ?? systemClock
     this.maxBackoffMs = options.maxBackoffTime ?? DEFAULT_MAX_BACKOFF_MS
+    if (!(this.maxBackoffMs >= MIN_MAX_BACKOFF_MS && this.maxBackoffMs < Infinity))
+      throw new TypeError(
+        `maxBackoffTime is ${this.maxBackoffMs}; at least ${MIN_MAX_BACKOFF_MS} ms are expected`,
+      )
     this.#options = options
     // A bad URL is told to whom it concerns, not to a log at the first attempt.
     if (options.network === undefined) serverAddress(options.url, globalThis.location?.href)
@@ -74,7 +80,9 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
         return
       case 'open':
         member.handleStatus('connected')
-        member.handleOpen(this.#state.channel)
+        // Whoever heard of the status may have left, or ended the connection.
+        if (this.#state.at === 'open' && this.#members.has(member))
+          member.handleOpen(this.#state.channel)
         return
       case 'opening':
         member.handleStatus('connecting')
@@ -86,6 +94,19 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
   /** Lets a document go, and the socket with the last one. What was sent so far still leaves. */
   detach(member: ConnectionMember): void {
     if (this.#members.delete(member) && this.#members.size === 0) this.#close()
+  }
+
+  /** Closes the socket under every document that is attached, and forgets them. */
+  override destroy(): void {
+    const members = [...this.#members]
+    this.#members.clear()
+    const wasOpen = this.#state.at === 'open'
+    this.#close()
+    for (const member of members) {
+      if (wasOpen) member.handleDown('the connection was destroyed')
+      member.handleStatus('disconnected')
+    }
+    super.destroy()
   }
 
   #close(): void {
@@ -156,7 +177,7 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
             (error.retry === 'reauth' && typeof this.#options.token !== 'function')
           this.#handleOpenFailed(attempt, error, isFinal)
         },
-        handleDown: (reason) => this.#handleDown(wire, reason),
+        handleDown: (reason) => this.#handleDown(attempt, wire, reason),
         handleUpdate: (handle, from, to, update) =>
           this.#forMembers(wire, handle, (member) => member.handleUpdate(from, to, update)),
         handleAwareness: (handle, update) =>
@@ -204,7 +225,12 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
     for (const member of [...this.#members]) member.handleFailedAttempt(error)
   }
 
-  #handleDown(wire: Wire, reason: string): void {
+  #handleDown(attempt: State & { at: 'opening' }, wire: Wire, reason: string): void {
+    if (this.#state === attempt) {
+      // Cut between the transport's handshake and the server's admission.
+      this.#handleOpenFailed(attempt, new ProviderError('connection-failed', reason))
+      return
+    }
     if (this.#state.at !== 'open' || this.#state.wire !== wire) return
     this.#state.channel.close()
     wire.close()

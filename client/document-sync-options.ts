@@ -16,6 +16,7 @@ export interface Membership {
 export interface DocumentSyncOptions {
   readonly doc: Y.Doc
   readonly documentName: string
+  readonly serverUrl: string
   /** Whose presence this is; asked at every join. */
   readonly clientId: () => number
   readonly ledger: SaveLedger

@@ -14,6 +14,7 @@ import type { Channel, ChannelMember } from './channel.ts'
 import { clientKey } from './client-key.ts'
 import type { CancelTimer } from './clock.ts'
 import type { DocumentSyncOptions, Membership } from './document-sync-options.ts'
+import { knownEpoch, rememberEpoch } from './known-epochs.ts'
 import { errorFromRefusal, ProviderError, type NoAnswer } from './provider-error.ts'
 import { downloadSnapshot } from './snapshot-download.ts'
 import { UpdateCursor } from './update-cursor.ts'
@@ -57,7 +58,7 @@ export class DocumentSync implements ChannelMember {
   readonly #options: DocumentSyncOptions
   readonly #backoff: Backoff
   #state: State = { at: 'detached' }
-  #epoch: Epoch | null = null
+  #epoch: Epoch | null
   #cursor: UpdateCursor | null = null
   /** A join that was given up before its answer came. Its answer is still a valid one if asked again. */
   #abandoned: Joining | null = null
@@ -65,6 +66,7 @@ export class DocumentSync implements ChannelMember {
 
   constructor(options: DocumentSyncOptions) {
     this.#options = options
+    this.#epoch = knownEpoch(options.doc, options.serverUrl, options.documentName)
     this.#backoff = new Backoff(options.clock, options.maxBackoffMs)
   }
 
@@ -171,6 +173,7 @@ export class DocumentSync implements ChannelMember {
     // The server lost its end of the log; deletions in it show in no state vector.
     if (this.#cursor !== null && this.#cursor.highest > head) this.#options.ledger.markUnverified()
     this.#epoch = epoch
+    rememberEpoch(this.#options.doc, this.#options.serverUrl, this.#options.documentName, epoch)
     channel.bind(handle, this)
     if (snapshot === undefined) {
       this.#goLive(membership, outcome, outcome.updates, head, joining.usesCursor)

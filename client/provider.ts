@@ -96,6 +96,7 @@ export class SocketIOProvider extends NamedProvider {
     this.#sync = new DocumentSync({
       doc: this.doc,
       documentName: this.name,
+      serverUrl: this.url,
       clientId: () => this.awareness.clientID,
       ledger: this.#ledger,
       clock: this.#clock,
@@ -176,12 +177,12 @@ export class SocketIOProvider extends NamedProvider {
     this.#presence.destroy()
     this.#ownAwareness?.destroy()
     releaseConnection(this.connection)
-    this.#saveWaiters.rejectAll(
-      new ProviderError('destroyed', 'the provider was destroyed before everything was saved', {
-        retry: 'never',
-        documentName: this.name,
-      }),
-    )
+    this.#refusal = new ProviderError('destroyed', 'the provider was destroyed', {
+      retry: 'never',
+      documentName: this.name,
+    })
+    this.#saveWaiters.rejectAll(this.#refusal)
+    this.#rejectWhenSynced(this.#refusal)
     this.emit('destroy', [this])
     this.#view.close()
     super.destroy()
@@ -292,8 +293,12 @@ export class SocketIOProvider extends NamedProvider {
     this.#report(error)
     this.emit('closed', [{ code: closeCode(error.code), reason: error.code, wasClean: true }, this])
     this.#saveWaiters.rejectAll(error)
+    this.#rejectWhenSynced(error)
+  }
+
+  #rejectWhenSynced(error: ProviderError): void {
     const { promise, reject } = this.#whenSynced
-    // Nobody needs to await it: the error was announced as an event.
+    // Nobody needs to await it: the end was announced as an event.
     promise.catch(() => undefined)
     reject(error)
   }
@@ -307,17 +312,17 @@ export class SocketIOProvider extends NamedProvider {
 
   #handleSaveChange(): void {
     const { saveState, unsyncedChanges } = this
-    if (unsyncedChanges !== this.#unsyncedChanges) {
-      this.#unsyncedChanges = unsyncedChanges
-      this.emit('unsyncedChanges', [{ number: unsyncedChanges }])
-    }
-    if (saveState !== this.#saveState) {
-      this.#saveState = saveState
+    const isNewCount = unsyncedChanges !== this.#unsyncedChanges
+    const isNewState = saveState !== this.#saveState
+    this.#unsyncedChanges = unsyncedChanges
+    this.#saveState = saveState
+    if (isNewCount) this.emit('unsyncedChanges', [{ number: unsyncedChanges }])
+    // A listener may have edited the document; then its own change was announced, and this one is no longer true.
+    if (isNewState && this.#saveState === saveState)
       this.emit('save-state', [
         { state: saveState, pending: unsyncedChanges, lastSavedAt: this.#lastSavedAt },
       ])
-      if (saveState === 'saved') this.#saveWaiters.resolveAll()
-    }
+    if (this.saveState === 'saved') this.#saveWaiters.resolveAll()
     this.#view.refresh()
   }
 

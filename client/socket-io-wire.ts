@@ -7,6 +7,9 @@ import type { Network, Wire } from './wire.ts'
 
 export type SocketIOOptions = Partial<ManagerOptions & SocketOptions>
 
+/** A server that takes longer to answer a small question has other troubles than a late goodbye. */
+const GOODBYE_TIMEOUT_MS = 3000
+
 /** Opens one new Socket.IO socket, on a connection of its own, per wire. */
 export function socketIONetwork(options: SocketIOOptions = {}): Network {
   return (target, listener) => {
@@ -58,7 +61,11 @@ function socketWire(socket: Socket): Wire {
     },
     close() {
       socket.off()
-      socket.disconnect()
+      // A server drops what it reads together with the goodbye, the last edit among it. So the goodbye
+      // waits until something sent after that edit was answered.
+      if (socket.connected)
+        socket.timeout(GOODBYE_TIMEOUT_MS).emit('leave', 0, 0, () => socket.disconnect())
+      else socket.disconnect()
     },
   }
 }
