@@ -31,10 +31,10 @@ export const NUMBER_OPTIONS = {
     effect: 'The same for presence; only the latest state of each client is sent.',
   },
   presenceRefreshMs: {
-    // Yjs editors drop a peer that was silent for 30 s; two refreshes fit into that.
+    // Yjs editors drop a peer that was silent for 30 s, and a state is repeated after 1.5 times this at the latest.
     default: 12_000,
     min: 1000,
-    max: 25_000,
+    max: 20_000,
     unit: 'ms',
     effect:
       'How often the server repeats presence that has not changed, so that a throttled background tab does not disappear.',
@@ -90,6 +90,22 @@ export const NUMBER_OPTIONS = {
     unit: 'bytes',
     effect: 'The largest presence state of one client, as JSON.',
   },
+  maxPresenceBytesPerDocument: {
+    default: 4 * 1024 * 1024,
+    min: 1024,
+    max: 1024 * 1024 * 1024,
+    unit: 'bytes',
+    effect:
+      'The presence of everybody in a document together; a joining client gets it in one answer.',
+  },
+  maxPendingBytes: {
+    default: 64 * 1024 * 1024,
+    min: 1024,
+    max: 16 * 1024 * 1024 * 1024,
+    unit: 'bytes',
+    effect:
+      'Accepted updates that wait for the disk; with more than this, further ones are refused with `storage-unavailable`.',
+  },
   maxDocumentsPerConnection: {
     default: 1000,
     min: 1,
@@ -103,14 +119,15 @@ export const NUMBER_OPTIONS = {
     max: 1024 * 1024 * 1024,
     unit: 'bytes',
     effect:
-      'A connection with more unsent bytes than this gets no relays until it has read them; then it is brought up to date in one go.',
+      'A connection with more unsent bytes than this gets no relays and no large answers until it has read nearly all; then it is brought up to date.',
   },
   outboxHardBytes: {
     default: 16 * 1024 * 1024,
     min: 64 * 1024,
     max: 4 * 1024 * 1024 * 1024,
     unit: 'bytes',
-    effect: 'A connection with more unsent bytes than this is closed; its client comes back.',
+    effect:
+      'A connection with more unsent bytes than this, the largest message left out, is closed; its client comes back.',
   },
   outboxStallMs: {
     default: 30_000,

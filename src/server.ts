@@ -66,18 +66,25 @@ class Server implements DocumentServer {
       connections: () => this.#gateway.connectionCount,
       openDocuments: () => this.#registry.size,
     })
-    this.#commits = new CommitLoop(storage, clock, {
-      handleBatchCommitted: (entries, bytes, durationMs) => {
-        this.#storageFault = null
-        this.#metrics.updates.inc(entries)
-        this.#metrics.updateBytes.inc(bytes)
-        this.#metrics.commitSeconds.observe(durationMs / 1000)
+    this.#commits = new CommitLoop(
+      storage,
+      clock,
+      {
+        handleBatchCommitted: (entries, bytes, durationMs) => {
+          this.#storageFault = null
+          this.#metrics.updates.inc(entries)
+          this.#metrics.updateBytes.inc(bytes)
+          this.#metrics.commitSeconds.observe(durationMs / 1000)
+        },
+        handleBatchFailed: (error) => {
+          this.#storageFault = error instanceof Error ? error.message : String(error)
+          this.#metrics.commitFailures.inc()
+        },
+        handlePartyFailed: (name, error) =>
+          logger.error('a document failed after a write', { document: name, error }),
       },
-      handleBatchFailed: (error) => {
-        this.#storageFault = error instanceof Error ? error.message : String(error)
-        this.#metrics.commitFailures.inc()
-      },
-    })
+      options.maxPendingBytes,
+    )
     this.#compaction = new Compaction({
       storage,
       worker: this.#worker,

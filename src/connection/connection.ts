@@ -5,6 +5,7 @@ import {
   type Done,
   type JoinAnswer,
   type PullAnswer,
+  type PullRequest,
   type UpdateAnswer,
 } from '../../protocol/index.ts'
 import type { Authorize, User } from '../access/access.ts'
@@ -12,7 +13,7 @@ import type { DocumentReader } from '../document/document-reader.ts'
 import type { DocumentRegistry, Lease } from '../document/document-registry.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
 import { DocumentError } from '../errors.ts'
-import type { Outbox } from './outbox.ts'
+import { Admission, type Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
 import {
   isClientId,
@@ -40,6 +41,12 @@ export interface ConnectionServices {
   readonly maxDocumentsPerConnection: number
 }
 
+/** What a parsed state vector takes in memory per client. */
+const CLOCK_BYTES = 64
+
+/** Y.Docs of one document behind one connection: a page has one or two, and each may announce a presence. */
+const MAX_CLIENTS_PER_DOCUMENT = 32
+
 /**
  * One connection and the documents it is in. Every `handle…` takes what a stranger sent and answers or throws a
  * `DocumentError`; nothing here knows Socket.IO.
@@ -49,6 +56,9 @@ export class Connection implements Peer {
   readonly #transport: Transport
   readonly #services: ConnectionServices
   readonly #sessions = new Map<DocumentHandle, Session>()
+  /** The client ids that joined each document through this connection. */
+  readonly #clientIds = new Map<DocumentHandle, Set<number>>()
+  readonly #admission: Admission
   #joinsUnderWay = 0
   #isOpen = true
 
@@ -56,6 +66,7 @@ export class Connection implements Peer {
     this.#transport = transport
     this.user = user
     this.#services = services
+    this.#admission = new Admission(transport.outbox)
   }
 
   get outbox(): Outbox {
@@ -71,7 +82,11 @@ export class Connection implements Peer {
         `a connection may have ${maxDocumentsPerConnection} documents open`,
       )
     this.#joinsUnderWay++
+    let leave: (() => void) | null = null
     try {
+      leave = await this.#admission.enter(
+        join.encodedStateVector.length + join.stateVector.size * CLOCK_BYTES,
+      )
       const access = await authorize(this.user, join.name)
       if (access !== 'read' && access !== 'write')
         throw new DocumentError('forbidden', `no access to ${JSON.stringify(join.name)}`)
@@ -84,6 +99,7 @@ export class Connection implements Peer {
       }
     } finally {
       this.#joinsUnderWay--
+      leave?.()
     }
   }
 
@@ -119,8 +135,18 @@ export class Connection implements Peer {
   }
 
   async handlePull(document: unknown, request: unknown): Promise<PullAnswer> {
-    const session = this.#session(document)
+    this.#session(document)
     const pull = readPull(request)
+    const leave = await this.#admission.enter(0)
+    try {
+      // It may have left the document while the request waited.
+      return await this.#pull(this.#session(document), pull)
+    } finally {
+      leave()
+    }
+  }
+
+  async #pull(session: Session, pull: PullRequest): Promise<PullAnswer> {
     const { reader } = this.#services
     if (pull.epoch !== session.document.epoch)
       throw new DocumentError('document-reset', 'the document has another epoch')
@@ -135,12 +161,15 @@ export class Connection implements Peer {
   handleLeave(document: unknown, clientId: unknown): Done {
     if (!isClientId(clientId))
       throw new DocumentError('malformed-request', 'leave takes a client id')
-    this.#session(document).removeMember(clientId)
+    const session = this.#session(document)
+    this.#clientIds.get(session.document.handle)?.delete(clientId)
+    session.removeMember(clientId)
     return { ok: true }
   }
 
   handleDisconnect(): void {
     this.#isOpen = false
+    this.#admission.close()
     for (const session of [...this.#sessions.values()]) session.end()
     this.outbox.close()
   }
@@ -165,6 +194,7 @@ export class Connection implements Peer {
 
   handleSessionEnd(document: DocumentHandle): void {
     this.#sessions.delete(document)
+    this.#clientIds.delete(document)
   }
 
   async #join(join: Join, lease: Lease, access: 'read' | 'write'): Promise<JoinAnswer> {
@@ -187,6 +217,7 @@ export class Connection implements Peer {
 
     // From here to the answer nothing is awaited: no entry can come between what the answer holds and what
     // the session will hear. [T3]
+    this.#claimClientId(document.handle, join.clientId)
     let session = this.#sessions.get(document.handle)
     if (session === undefined) {
       session = new Session(this, lease, reader, access, document.head, maxUpdateBytes)
@@ -201,6 +232,16 @@ export class Connection implements Peer {
       chunkBytes: CHUNK_BYTES,
       presenceBytes: maxPresenceBytes,
     })
+  }
+
+  #claimClientId(document: DocumentHandle, clientId: number): void {
+    const clientIds = this.#clientIds.get(document) ?? new Set()
+    if (clientIds.size >= MAX_CLIENTS_PER_DOCUMENT && !clientIds.has(clientId))
+      throw new DocumentError(
+        'too-many-clients',
+        `a connection may join a document with ${MAX_CLIENTS_PER_DOCUMENT} client ids`,
+      )
+    this.#clientIds.set(document, clientIds.add(clientId))
   }
 
   #session(document: unknown): Session {

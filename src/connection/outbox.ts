@@ -73,6 +73,11 @@ export class Outbox {
     else this.#waiting.add(callback)
   }
 
+  /** Calls back when the answers that are ready in this turn were handed out, and so are counted. */
+  afterAnswers(callback: () => void): void {
+    this.#options.clock.afterTurn(callback)
+  }
+
   close(): void {
     this.#isClosed = true
     this.#cancelStall?.()
@@ -153,8 +158,10 @@ export class Admission {
       this.#waitingBytes -= next.bytes
       this.#underWay++
       next.begin(() => {
-        this.#underWay--
-        this.#beginNext()
+        this.#outbox.afterAnswers(() => {
+          this.#underWay--
+          this.#beginNext()
+        })
       })
     }
   }

@@ -53,6 +53,7 @@ export interface OpenDocumentOptions {
   readonly presenceIntervalMs: number
   readonly presenceRefreshMs: number
   readonly maxPresenceBytes: number
+  readonly maxPresenceBytesPerDocument: number
   /** Called after entries became durable, to decide about compaction. */
   readonly onGrown: (document: OpenDocument) => void
 }
@@ -100,6 +101,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       intervalMs: options.presenceIntervalMs,
       refreshMs: options.presenceRefreshMs,
       maxStateBytes: options.maxPresenceBytes,
+      maxDocumentBytes: options.maxPresenceBytesPerDocument,
       send: (update, except) => this.room.sendPresence(update, except),
       memberCount: () => this.claims.size,
     })
@@ -167,6 +169,8 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       await this.#whenSettled()
       return { seq: this.head, isEntry: false }
     }
+    if (this.#options.commits.isFull)
+      throw new DocumentError('storage-unavailable', 'the disk does not keep up; send it again')
     for (const range of scan.inserts) this.#staged.set(range.client, range.to)
     this.#acceptedCount++
     return new Promise((resolve, reject) => {

@@ -16,6 +16,8 @@ export interface PresenceOptions {
   readonly intervalMs: number
   readonly refreshMs: number
   readonly maxStateBytes: number
+  /** All states together; a joining client gets them in one answer. */
+  readonly maxDocumentBytes?: number
   /** Sends an encoded awareness update to every member, except one where it concerns that one only. */
   send(update: Uint8Array, except: PresenceOwner | null): void
   memberCount(): number
@@ -31,6 +33,10 @@ interface Entry {
 
 /** A client announces itself; more ids than this in one message is not a client. */
 const MAX_IDS_PER_MESSAGE = 32
+/** As the option `maxPresenceBytesPerDocument`: 256 clients with the largest state. */
+const DEFAULT_DOCUMENT_BYTES = 4 * 1024 * 1024
+/** What an entry takes in memory and on the wire beside its JSON: bounds the number of empty states. */
+const ENTRY_BYTES = 64
 /** The interval grows by one millisecond per member, up to this: presence is never staler than a second. */
 const MAX_PRESENCE_INTERVAL_MS = 1000
 
@@ -46,6 +52,7 @@ export class Presence {
   readonly #entries = new Map<number, Entry>()
   /** Ids to send, with the member that the change concerns. Removed ids have no entry any more. */
   readonly #changed = new Map<number, PresenceOwner | null>()
+  #bytes = 0
   #lastClock = 0
   #flushedAt = -Infinity
   #cancelFlush: CancelTimer | null = null
@@ -62,6 +69,7 @@ export class Presence {
   /** Takes a y-protocols awareness update from a member. All of it, or a `DocumentError` and nothing. */
   handleUpdate(owner: PresenceOwner, update: Uint8Array): void {
     const states = this.#parse(owner, update)
+    this.#checkRoom(owner, states)
     for (const [clientId, json] of states) {
       if (json === null) {
         if (this.#entries.get(clientId)?.owner === owner) this.#forget(clientId, owner)
@@ -70,6 +78,7 @@ export class Presence {
       const entry = this.#entries.get(clientId)
       // Yjs clients repeat an unchanged state every 15 s to stay visible; the refresh does that here.
       if (entry?.owner === owner && entry.json === json) continue
+      this.#bytes += sizeOf(json) - sizeOf(entry?.json ?? null)
       this.#entries.set(clientId, { owner, json, clock: this.#nextClock(), sentAt: 0 })
       this.#change(clientId, owner)
     }
@@ -101,10 +110,12 @@ export class Presence {
     this.#cancelFlush = null
     this.#cancelRefresh = null
     this.#entries.clear()
+    this.#bytes = 0
     this.#changed.clear()
   }
 
   #forget(clientId: number, owner: PresenceOwner): void {
+    this.#bytes -= sizeOf(this.#entries.get(clientId)?.json ?? null)
     this.#entries.delete(clientId)
     this.#change(clientId, owner)
   }
@@ -158,6 +169,23 @@ export class Presence {
     return identity === undefined ? json : JSON.stringify(stamp(state, identity))
   }
 
+  /** Who shrinks is always heard, also in a document that is full. */
+  #checkRoom(owner: PresenceOwner, states: ReadonlyMap<number, string | null>): void {
+    let growth = 0
+    for (const [clientId, json] of states) {
+      const entry = this.#entries.get(clientId)
+      // Only its owner removes an entry.
+      if (json === null && entry?.owner !== owner) continue
+      growth += sizeOf(json) - sizeOf(entry?.json ?? null)
+    }
+    const maxBytes = this.#options.maxDocumentBytes ?? DEFAULT_DOCUMENT_BYTES
+    if (growth > 0 && this.#bytes + growth > maxBytes)
+      throw new DocumentError(
+        'presence-too-large',
+        `all presence in a document may have ${maxBytes} bytes together`,
+      )
+  }
+
   #nextClock(): number {
     this.#lastClock = Math.max(this.#lastClock + 1, this.#options.clock.now())
     return this.#lastClock
@@ -170,7 +198,8 @@ export class Presence {
       intervalMs === 0
         ? 0
         : Math.min(Math.max(intervalMs, MAX_PRESENCE_INTERVAL_MS), intervalMs + memberCount())
-    const waitMs = Math.max(0, this.#flushedAt + interval - clock.now())
+    // The time of day may be set back meanwhile: never wait longer than the interval.
+    const waitMs = Math.min(interval, Math.max(0, this.#flushedAt + interval - clock.now()))
     // Even when quiet, a timer: the removal and the return of one client in one turn become one message.
     this.#cancelFlush = clock.setTimer(waitMs, () => {
       this.#cancelFlush = null
@@ -194,10 +223,12 @@ export class Presence {
     if (this.#cancelRefresh !== null || this.#entries.size === 0) return
     this.#cancelRefresh = this.#options.clock.setTimer(this.#options.refreshMs, () => {
       this.#cancelRefresh = null
-      const staleSince = this.#options.clock.now() - this.#options.refreshMs / 2
+      const now = this.#options.clock.now()
+      const staleSince = now - this.#options.refreshMs / 2
       const stale: number[] = []
       for (const [clientId, entry] of this.#entries) {
-        if (entry.sentAt > staleSince) continue
+        // Sent "in the future" is before the time of day was set back.
+        if (entry.sentAt > staleSince && entry.sentAt <= now) continue
         entry.clock = this.#nextClock()
         stale.push(clientId)
       }
@@ -219,6 +250,10 @@ export class Presence {
     }
     return encoding.toUint8Array(encoder)
   }
+}
+
+function sizeOf(json: string | null): number {
+  return json === null ? 0 : ENTRY_BYTES + Buffer.byteLength(json)
 }
 
 /** Overwrites the identity in a presence state: in its `user` object, and at the top level where Lexical keeps it. */

@@ -39,6 +39,8 @@ const STATUS: Readonly<Record<HttpCode, number>> = {
   'presence-too-large': 413,
   'presence-not-yours': 403,
   'too-many-documents': 429,
+  'too-many-clients': 429,
+  'too-many-requests': 429,
   'not-joined': 409,
   // The update is well-formed and builds on edits that the document does not have: a conflict with its state.
   'missing-dependencies': 409,

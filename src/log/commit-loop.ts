@@ -24,7 +24,14 @@ export type CommitFailure =
 export interface CommitObserver {
   handleBatchCommitted(entries: number, bytes: number, durationMs: number): void
   handleBatchFailed(error: unknown): void
+  /** A document threw when it was told of the fate of its entries: a defect, and nobody else's concern. */
+  handlePartyFailed?(name: DocumentName, error: unknown): void
 }
+
+/** As the option `maxPendingBytes`. */
+const DEFAULT_MAX_PENDING_BYTES = 64 * 1024 * 1024
+/** What an entry takes in memory beside its update: its scan, its promise, its place in a queue. */
+const ENTRY_OVERHEAD_BYTES = 512
 
 /**
  * Group commit: one writer, and everything that arrives while a batch is on its way to the disk goes with
@@ -35,21 +42,40 @@ export class CommitLoop<Entry extends NewEntry> {
   readonly #storage: Storage
   readonly #clock: Clock
   readonly #observer: CommitObserver
+  readonly #maxPendingBytes: number
+  #pendingBytes = 0
   #waiting = new Map<CommitParty<Entry>, Entry[]>()
   #isRunning = false
   #idleListeners: (() => void)[] = []
 
-  constructor(storage: Storage, clock: Clock, observer: CommitObserver) {
+  constructor(
+    storage: Storage,
+    clock: Clock,
+    observer: CommitObserver,
+    maxPendingBytes = DEFAULT_MAX_PENDING_BYTES,
+  ) {
     this.#storage = storage
     this.#clock = clock
     this.#observer = observer
+    this.#maxPendingBytes = maxPendingBytes
   }
 
   get isIdle(): boolean {
     return !this.#isRunning && this.#waiting.size === 0
   }
 
+  /** Memory of the entries that have not met their fate: their updates, and an overhead for each. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  /** The disk does not keep up: who accepts updates must refuse them now. The loop itself refuses none. */
+  get isFull(): boolean {
+    return this.#pendingBytes >= this.#maxPendingBytes
+  }
+
   enqueue(party: CommitParty<Entry>, entry: Entry): void {
+    this.#pendingBytes += pendingBytesOf(entry)
     const queue = this.#waiting.get(party)
     if (queue === undefined) this.#waiting.set(party, [entry])
     else queue.push(entry)
@@ -91,23 +117,51 @@ export class CommitLoop<Entry extends NewEntry> {
     try {
       outcomes = await this.#storage.append(appends)
     } catch (error) {
-      this.#observer.handleBatchFailed(error)
+      this.#observe((observer) => observer.handleBatchFailed(error))
       for (const [party, entries] of batch) this.#fail(party, entries, { kind: 'storage', error })
       return
     }
-    this.#observer.handleBatchCommitted(count, bytes, this.#clock.now() - startedAt)
+    const durationMs = this.#clock.now() - startedAt
+    this.#observe((observer) => observer.handleBatchCommitted(count, bytes, durationMs))
     let position = 0
     for (const [party, entries] of batch) {
       const outcome = outcomes[position++]
-      if (outcome === undefined) throw new RangeError('the storage answered for too few documents')
-      if (outcome.ok) party.handleCommitted(entries, outcome.firstSeq)
+      if (outcome === undefined) {
+        const error = new RangeError('the storage answered for too few documents')
+        this.#fail(party, entries, { kind: 'storage', error })
+      } else if (outcome.ok)
+        this.#tell(party, entries, () => party.handleCommitted(entries, outcome.firstSeq))
       else this.#fail(party, entries, { kind: outcome.code })
     }
   }
 
-  #fail(party: CommitParty<Entry>, entries: Entry[], cause: CommitFailure): void {
+  #fail(party: CommitParty<Entry>, entries: readonly Entry[], cause: CommitFailure): void {
     const behind = this.#waiting.get(party) ?? []
     this.#waiting.delete(party)
-    party.handleCommitFailed([...entries, ...behind], cause)
+    const failed = [...entries, ...behind]
+    this.#tell(party, failed, () => party.handleCommitFailed(failed, cause))
   }
+
+  /** A party that throws keeps neither the others nor what comes after from the disk. */
+  #tell(party: CommitParty<Entry>, entries: readonly Entry[], tell: () => void): void {
+    for (const entry of entries) this.#pendingBytes -= pendingBytesOf(entry)
+    try {
+      tell()
+    } catch (error) {
+      this.#observe((observer) => observer.handlePartyFailed?.(party.name, error))
+    }
+  }
+
+  /** Whoever watches must not stop what is watched; there is nobody left to tell of a watcher's fault. */
+  #observe(tell: (observer: CommitObserver) => void): void {
+    try {
+      tell(this.#observer)
+    } catch {
+      // The entries have met their fate all the same.
+    }
+  }
+}
+
+function pendingBytesOf(entry: NewEntry): number {
+  return entry.update.length + ENTRY_OVERHEAD_BYTES
 }

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { createServer } from 'node:http'
 import type { Namespace, Socket } from 'socket.io'
 import { Server } from 'socket.io'
@@ -67,10 +68,10 @@ describe('shared frames', () => {
     const recipient = (transport: object): SocketTransport =>
       new SocketTransport(
         {
-          conn: {
+          conn: Object.assign(new EventEmitter(), {
             transport,
             write: (data: unknown, options: object) => written.push({ data, options }),
-          },
+          }),
         } as unknown as Socket,
         cache,
         { clock: new ManualClock(), softBytes: 1e6, hardBytes: 1e7, stallMs: 30_000 },

@@ -25,7 +25,7 @@ class Ear implements Listener {
 }
 
 /** A document over a storage whose appends wait until the test lets them through, or fails them. */
-async function scene() {
+async function scene(maxPendingBytes?: number) {
   const clock = new ManualClock()
   const memory = memoryStorage()
   await memory.open()
@@ -44,10 +44,15 @@ async function scene() {
         })
       }),
   }
-  const commits = new CommitLoop<PendingEntry>(storage, clock, {
-    handleBatchCommitted: () => undefined,
-    handleBatchFailed: () => undefined,
-  })
+  const commits = new CommitLoop<PendingEntry>(
+    storage,
+    clock,
+    {
+      handleBatchCommitted: () => undefined,
+      handleBatchFailed: () => undefined,
+    },
+    maxPendingBytes,
+  )
   const document = await OpenDocument.load({
     handle: 1,
     name: 'scene' as DocumentName,
@@ -60,6 +65,7 @@ async function scene() {
     presenceIntervalMs: 50,
     presenceRefreshMs: 12_000,
     maxPresenceBytes: 1000,
+    maxPresenceBytesPerDocument: 10_000,
     onGrown: () => undefined,
   })
   const ear = new Ear()
@@ -142,6 +148,25 @@ describe('an open document', () => {
       const expected = isWritten ? [1, 1] : ['storage-unavailable', 'storage-unavailable']
       expect([original.now, repeated.now]).toEqual(expected)
     }
+  })
+
+  test('[LOG9] a disk that does not keep up ends in a refusal to retry, not in memory without bound', async () => {
+    const { held, document, endTurn } = await scene(2000)
+    const doc = new Y.Doc()
+    const paste = updateOf(doc, () => doc.getText('t').insert(0, 'x'.repeat(3000)))
+    const more = updateOf(doc, () => doc.getText('t').insert(0, 'y'))
+    const first = fate(document.accept(paste, nobody))
+    await endTurn()
+    const refused = fate(document.accept(more, nobody))
+    await macrotask()
+    expect([first.now, refused.now]).toEqual(['pending', 'storage-unavailable'])
+    held[0]!.write()
+    await macrotask()
+    const again = fate(document.accept(more, nobody))
+    await endTurn()
+    held[1]!.write()
+    await macrotask()
+    expect([first.now, again.now]).toEqual([1, 2])
   })
 
   test('T8 [LOG6] after a failed write nothing was relayed, and a retry succeeds, whether or not the disk has it', async () => {

@@ -42,7 +42,7 @@ function scene() {
     handleBatchCommitted: (entries) => observed.push(`committed ${entries}`),
     handleBatchFailed: () => observed.push('failed'),
   })
-  return { clock, writes, loop, observed }
+  return { clock, writes, storage, loop, observed }
 }
 
 const entry: NewEntry = { update: new Uint8Array([0, 0]), author: null, receivedAt: 0 }
@@ -105,5 +105,76 @@ describe('the commit loop', () => {
     await loop.whenIdle()
     expect(b.failed).toEqual([[1, { kind: 'document-reset' }]])
     expect(observed).toEqual(['failed', 'committed 1'])
+  })
+
+  test('[LOG8] a document or an observer that throws stops neither the others nor the loop', async () => {
+    const { clock, writes, storage } = scene()
+    const faults: unknown[] = []
+    const fault = new Error('a defect')
+    const loop = new CommitLoop<NewEntry>(storage, clock, {
+      handleBatchCommitted: () => {
+        throw fault
+      },
+      handleBatchFailed: () => {
+        throw fault
+      },
+      handlePartyFailed: (name, error) => faults.push([name, error]),
+    })
+    const [broken, sound] = [new Party('broken'), new Party('sound')]
+    broken.handleCommitted = broken.handleCommitFailed = () => {
+      throw fault
+    }
+    loop.enqueue(broken, entry)
+    loop.enqueue(sound, entry)
+    clock.endTurn()
+    writes[0]!.end([
+      { ok: true, firstSeq: 1 },
+      { ok: true, firstSeq: 1 },
+    ])
+    await loop.whenIdle()
+    expect(sound.committed).toEqual([[1, 1]])
+
+    loop.enqueue(broken, entry)
+    loop.enqueue(sound, entry)
+    clock.endTurn()
+    const error = new Error('disk full')
+    writes[1]!.end(error)
+    await loop.whenIdle()
+    expect(sound.failed).toEqual([[1, { kind: 'storage', error }]])
+    expect(faults).toEqual([
+      ['broken', fault],
+      ['broken', fault],
+    ])
+
+    // A storage that answers for too few has failed for the rest.
+    loop.enqueue(broken, entry)
+    loop.enqueue(sound, entry)
+    clock.endTurn()
+    writes[2]!.end([{ ok: true, firstSeq: 2 }])
+    await loop.whenIdle()
+    expect(sound.failed[1]).toMatchObject([1, { kind: 'storage' }])
+    expect([loop.isIdle, loop.pendingBytes]).toEqual([true, 0])
+  })
+
+  test('[LOG9] entries that have not met their fate are counted, whether they wait or are being written', async () => {
+    const { clock, writes, storage } = scene()
+    const observer = { handleBatchCommitted: () => undefined, handleBatchFailed: () => undefined }
+    const loop = new CommitLoop<NewEntry>(storage, clock, observer, 2000)
+    const party = new Party('a')
+    const large: NewEntry = { ...entry, update: new Uint8Array(1000) }
+    loop.enqueue(party, large)
+    clock.endTurn()
+    expect(loop.isFull).toBe(false)
+    loop.enqueue(party, large)
+    expect(loop.isFull).toBe(true)
+    expect(loop.pendingBytes).toBeGreaterThanOrEqual(2000)
+    writes[0]!.end([{ ok: true, firstSeq: 1 }])
+    await microtasks()
+    expect(loop.isFull).toBe(false)
+    loop.enqueue(party, large)
+    writes[1]!.end(new Error('disk full'))
+    await loop.whenIdle()
+    expect(party.failed.map(([count]) => count)).toEqual([2])
+    expect(loop.pendingBytes).toBe(0)
   })
 })

@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest'
+import { Presence, type PresenceOptions, type PresenceOwner } from '../../src/document/presence.ts'
+import { decodePresence, encodePresence, type PresenceState } from '../support/awareness-message.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+
+const HOUR_MS = 3_600_000
+
+function scene(options: Partial<PresenceOptions> = {}) {
+  const clock = new ManualClock()
+  const sent: PresenceState[][] = []
+  const presence = new Presence({
+    clock,
+    intervalMs: 50,
+    refreshMs: 20_000,
+    maxStateBytes: 1000,
+    maxDocumentBytes: 4000,
+    send: (update) => sent.push(decodePresence(update)),
+    memberCount: () => 2,
+    ...options,
+  })
+  const owner: PresenceOwner = { user: null, hasClientId: () => true }
+  const announce = (clientId: number, state: PresenceState['state']): void =>
+    presence.handleUpdate(owner, encodePresence({ clientId, clock: 1, state }))
+  return { clock, sent, presence, owner, announce }
+}
+
+describe('presence', () => {
+  test('[PRES6] after the time of day is set back, a change is sent within the interval', () => {
+    const { clock, sent, announce } = scene()
+    announce(1, { at: 1 })
+    clock.advance(0)
+    expect(sent).toHaveLength(1)
+    clock.setBack(HOUR_MS)
+    announce(1, { at: 2 })
+    clock.advance(52)
+    expect(sent).toHaveLength(2)
+    // The clock that peers compare rises all the same.
+    expect(sent[1]![0]!.clock).toBeGreaterThan(sent[0]![0]!.clock)
+  })
+
+  test('[PRES6] a state that does not change is repeated before peers give it up, also when the time of day is set back', () => {
+    const { clock, sent, announce } = scene()
+    announce(1, { at: 1 })
+    clock.advance(0)
+    clock.advance(15_000)
+    announce(2, { at: 2 })
+    for (const setBackMs of [0, HOUR_MS]) {
+      clock.setBack(setBackMs)
+      for (const clientId of [1, 2]) {
+        sent.length = 0
+        clock.advance(30_000)
+        expect(sent.flat().map((state) => state.clientId)).toContain(clientId)
+      }
+    }
+  })
+
+  test('[PRES7] all presence of a document is bounded together; who shrinks is heard, and who leaves makes room', () => {
+    const { presence, owner, announce } = scene()
+    const large = { text: 'x'.repeat(900) }
+    for (const clientId of [1, 2, 3, 4]) announce(clientId, large)
+    expect(() => announce(5, large)).toThrow(
+      expect.objectContaining({ code: 'presence-too-large' }) as Error,
+    )
+    expect(presence.size).toBe(4)
+    expect(presence.encodeAll()!.length).toBeLessThan(4000)
+    announce(4, { text: '' })
+    announce(5, { text: 'x'.repeat(800) })
+    expect(presence.size).toBe(5)
+    expect(() => announce(4, large)).toThrow(
+      expect.objectContaining({ code: 'presence-too-large' }) as Error,
+    )
+    presence.removeClient(owner, 1)
+    announce(4, large)
+    expect(presence.size).toBe(4)
+  })
+
+  test('[PRES7] empty states are bounded too', () => {
+    const { presence, announce } = scene()
+    expect(() => {
+      for (let clientId = 1; clientId < 1000; clientId++) announce(clientId, {})
+    }).toThrow(expect.objectContaining({ code: 'presence-too-large' }) as Error)
+    expect(presence.size).toBeLessThan(100)
+  })
+})
