@@ -45,6 +45,17 @@ export class StorageError extends Error {
   }
 }
 
+/** What a peer is told of an error, or null when it is none of its business. */
+export function asDocumentError(error: unknown): DocumentError | null {
+  if (error instanceof DocumentError) return error
+  if (!(error instanceof StorageError)) return null
+  return error.code === 'record-damaged'
+    ? new DocumentError('document-damaged', error.message, { cause: error })
+    : new DocumentError('storage-unavailable', 'the storage does not answer at the moment', {
+        cause: error,
+      })
+}
+
 /** An option that the application gave is wrong; the message names it, its value and what is allowed. */
 export class OptionError extends TypeError {
   override readonly name = 'OptionError'

@@ -1,5 +1,6 @@
 import type { Router } from 'express'
 import { documentNameFault, isDocumentName, type DocumentName } from '../protocol/index.ts'
+import { decideAccess, identify } from './access/decisions.ts'
 import { Gateway, type AttachTarget } from './connection/gateway.ts'
 import { Compaction } from './document/compaction.ts'
 import { DocumentEditor } from './document/document-editor.ts'
@@ -219,10 +220,8 @@ class Server implements DocumentServer {
     }
     return {
       authorizeRequest: async (handshake) => {
-        const user = authenticate === null ? null : await authenticate(handshake)
-        if (user === null && authenticate !== null)
-          throw new DocumentError('unauthenticated', 'the credentials were refused')
-        return { user, accessTo: async (name) => authorize(user, name) }
+        const user = await identify(authenticate, handshake)
+        return { user, accessTo: (name) => decideAccess(authorize, user, name) }
       },
       list: async (request) => {
         await this.#opening

@@ -9,6 +9,7 @@ import {
   type UpdateAnswer,
 } from '../../protocol/index.ts'
 import type { Authorize, User } from '../access/access.ts'
+import { decideAccess } from '../access/decisions.ts'
 import type { DocumentReader } from '../document/document-reader.ts'
 import type { DocumentRegistry, Lease } from '../document/document-registry.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
@@ -87,8 +88,8 @@ export class Connection implements Peer {
       leave = await this.#admission.enter(
         join.encodedStateVector.length + join.stateVector.size * CLOCK_BYTES,
       )
-      const access = await authorize(this.user, join.name)
-      if (access !== 'read' && access !== 'write')
+      const access = await decideAccess(authorize, this.user, join.name)
+      if (access === 'none')
         throw new DocumentError('forbidden', `no access to ${JSON.stringify(join.name)}`)
       const lease = await registry.acquire(join.name)
       try {

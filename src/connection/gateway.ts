@@ -1,9 +1,11 @@
+import type { EventEmitter } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import { Server as SocketIOServer, type Namespace, type Socket } from 'socket.io'
 import { DEFAULT_NAMESPACE, PROTOCOL_VERSION, type Refusal } from '../../protocol/index.ts'
 import type { User } from '../access/access.ts'
+import { identify } from '../access/decisions.ts'
 import { isOriginAllowed } from '../access/origin.ts'
-import { DocumentError } from '../errors.ts'
+import { asDocumentError, DocumentError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { Connection, type ConnectionServices } from './connection.ts'
 import { FrameCache, SocketTransport } from './socket-transport.ts'
@@ -50,8 +52,8 @@ export class Gateway {
    * HTTP server.
    */
   attach(target: AttachTarget): void {
-    if (isNamespace(target)) this.#serve(target)
-    else if (isSocketIOServer(target)) this.#serve(target.of(DEFAULT_NAMESPACE))
+    if (isNamespace(target)) this.#serve(target, false)
+    else if (isSocketIOServer(target)) this.#serve(target.of(DEFAULT_NAMESPACE), false)
     else this.#attachToHttpServer(target)
   }
 
@@ -69,10 +71,12 @@ export class Gateway {
     this.#detach.length = 0
   }
 
-  #attachToHttpServer(server: HttpServer): void {
+  #attachToHttpServer(httpServer: HttpServer): void {
+    // Its listeners are looked at by name, whatever names there are.
+    const server: EventEmitter = httpServer
     const { pingIntervalMs, pingTimeoutMs, allowedOrigins } = this.#options
-    const before = { request: server.listeners('request'), upgrade: server.listeners('upgrade') }
-    const io = new SocketIOServer(server, {
+    const before = new Map(server.eventNames().map((name) => [name, server.listeners(name)]))
+    const io = new SocketIOServer(httpServer, {
       serveClient: false,
       // Other WebSocket servers on the same HTTP server keep their upgrades.
       destroyUpgrade: false,
@@ -92,27 +96,35 @@ export class Gateway {
     io.of('/').use((_socket, next) =>
       next(new Error(`connect to the namespace ${DEFAULT_NAMESPACE}`)),
     )
-    const restore = (['request', 'upgrade'] as const).map((event) => {
-      const earlier = before[event]
-      const ours = server.listeners(event).filter((listener) => !earlier.includes(listener))
-      return (): void => {
-        for (const listener of ours) server.removeListener(event, listener as AnyListener)
-        // Engine.IO put itself before the host's request listeners; they take their place again.
-        for (const listener of earlier)
-          if (!server.listeners(event).includes(listener)) server.on(event, listener as AnyListener)
+    const added = server.eventNames().map((name) => {
+      const earlier = before.get(name) ?? []
+      return {
+        name,
+        earlier,
+        ours: server.listeners(name).filter((listener) => !earlier.includes(listener)),
       }
     })
     this.#detach.push(() => {
       io.engine.close()
-      for (const restoreListeners of restore) restoreListeners()
+      for (const { name, earlier, ours } of added) {
+        for (const listener of ours) server.removeListener(name, listener as AnyListener)
+        // Engine.IO put itself before the host's request listeners; they take their place again.
+        for (const listener of earlier)
+          if (!server.listeners(name).includes(listener)) server.on(name, listener as AnyListener)
+      }
     })
-    this.#serve(io.of(DEFAULT_NAMESPACE))
+    this.#serve(io.of(DEFAULT_NAMESPACE), true)
   }
 
-  #serve(namespace: Namespace): void {
+  #serve(namespace: Namespace, isOurServer: boolean): void {
     const frames = new FrameCache(namespace)
     const onConnection = (socket: Socket): void => this.#handleConnection(socket, frames)
     namespace.use((socket, next) => {
+      // Middleware cannot be taken off; after `close` the namespace is its host's alone.
+      if (this.#isClosing && !isOurServer) {
+        next()
+        return
+      }
       this.#admit(socket).then(
         () => next(),
         (error: unknown) => next(new ConnectionRefused(this.#asDocumentError(error))),
@@ -121,6 +133,9 @@ export class Gateway {
     namespace.on('connection', onConnection)
     this.#detach.unshift(() => {
       namespace.off('connection', onConnection)
+      // Under a server of our own the engine is closed instead: a client that loses its connection comes back by
+      // itself, one that is disconnected by name does not.
+      if (isOurServer) return
       for (const socket of namespace.sockets.values())
         if (this.#users.has(socket)) socket.disconnect(false)
     })
@@ -151,14 +166,7 @@ export class Gateway {
         'unsupported-protocol',
         `this server speaks protocol version ${PROTOCOL_VERSION}`,
       )
-    if (authenticate === null) return null
-    const user = await authenticate({
-      auth,
-      headers: handshake.headers,
-      address: handshake.address,
-    })
-    if (user === null) throw new DocumentError('unauthenticated', 'the credentials were refused')
-    return user
+    return identify(authenticate, { auth, headers: handshake.headers, address: handshake.address })
   }
 
   #handleConnection(socket: Socket, frames: FrameCache): void {
@@ -215,7 +223,8 @@ export class Gateway {
 
   /** What is not ours to tell becomes `internal-error`, and is logged with its cause. */
   #asDocumentError(error: unknown): DocumentError {
-    if (error instanceof DocumentError) return error
+    const known = asDocumentError(error)
+    if (known !== null) return known
     this.#options.logger.error('a request failed', { error })
     return new DocumentError('internal-error', 'the server could not do this', { cause: error })
   }

@@ -1,6 +1,6 @@
 import type { DocumentHandle, DocumentName, Epoch } from '../../protocol/index.ts'
 import type { CancelTimer, Clock } from '../clock.ts'
-import { DocumentError, StorageError } from '../errors.ts'
+import { asDocumentError, DocumentError } from '../errors.ts'
 import type { Compaction } from './compaction.ts'
 import type { OpenDocument } from './open-document.ts'
 
@@ -163,12 +163,12 @@ export class DocumentRegistry {
 }
 
 function loadError(name: DocumentName, error: unknown): DocumentError {
-  if (error instanceof DocumentError) return error
-  if (error instanceof StorageError && error.code === 'record-damaged')
-    return new DocumentError('document-damaged', error.message, { cause: error })
-  return new DocumentError(
-    'storage-unavailable',
-    `document ${JSON.stringify(name)} cannot be read at the moment`,
-    { cause: error },
+  return (
+    asDocumentError(error) ??
+    new DocumentError(
+      'storage-unavailable',
+      `document ${JSON.stringify(name)} cannot be read at the moment`,
+      { cause: error },
+    )
   )
 }

@@ -1,0 +1,37 @@
+import type { DocumentName } from '../../protocol/index.ts'
+import { DocumentError } from '../errors.ts'
+import type { Access, Authenticate, Authorize, Handshake, User } from './access.ts'
+
+/**
+ * Asks the application who this is; null when it has no `authenticate`. Whatever is not clearly a user is refused:
+ * a hook that forgets to return anything must not open the door.
+ */
+export async function identify(
+  authenticate: Authenticate | null,
+  handshake: Handshake,
+): Promise<User | null> {
+  if (authenticate === null) return null
+  const user: unknown = await authenticate(handshake)
+  if (!isUser(user)) throw new DocumentError('unauthenticated', 'the credentials were refused')
+  return user
+}
+
+/** Asks the application what a user may do. Whatever is not one of the three words is no access. */
+export async function decideAccess(
+  authorize: Authorize,
+  user: User | null,
+  document: DocumentName,
+): Promise<Access> {
+  const access: unknown = await authorize(user, document)
+  return access === 'read' || access === 'write' ? access : 'none'
+}
+
+function isUser(value: unknown): value is User {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'id' in value &&
+    typeof value.id === 'string' &&
+    value.id !== ''
+  )
+}
