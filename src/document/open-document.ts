@@ -204,12 +204,21 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       })
       return
     }
-    let seq = firstSeq
-    for (const entry of entries) {
-      this.#index.apply(entry.scan)
-      this.#recent.push({ seq, update: entry.update, origin: entry.origin })
-      this.#tailBytes += entry.update.length
-      entry.resolve(seq++)
+    // First everybody is told what is on disk; a defect in the bookkeeping after it must not leave anyone waiting.
+    for (const [position, entry] of entries.entries()) entry.resolve(firstSeq + position)
+    try {
+      for (const [position, entry] of entries.entries()) {
+        this.#index.apply(entry.scan)
+        this.#recent.push({
+          seq: firstSeq + position,
+          update: entry.update,
+          origin: entry.origin,
+        })
+        this.#tailBytes += entry.update.length
+      }
+    } catch (error) {
+      this.#needsReload = true
+      throw error
     }
     // The acknowledgements leave first (promise reactions run before the turn ends): an author that knows its
     // own sequence numbers takes no relay of later entries for a hole.
