@@ -14,7 +14,8 @@ import type { DocumentReader } from '../document/document-reader.ts'
 import type { DocumentRegistry, Lease } from '../document/document-registry.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
 import { DocumentError } from '../errors.ts'
-import { Admission, type Outbox } from './outbox.ts'
+import { Admission } from './admission.ts'
+import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
 import {
   isClientId,

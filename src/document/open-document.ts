@@ -14,6 +14,7 @@ import type { DocumentIndex } from '../update/document-index.ts'
 import { Presence } from './presence.ts'
 import { RecentEntries } from './recent-entries.ts'
 import { Room } from './room.ts'
+import { Staging } from './staging.ts'
 import { loadIndex } from './stored-document.ts'
 import { withoutKnown } from '../update/known-overlap.ts'
 import { scanUpdate, type ScanResult } from '../update/update-scan.ts'
@@ -61,7 +62,7 @@ export interface OpenDocumentOptions {
 /**
  * A document that somebody has open: what is needed to check, order, store, relay and catch up, and no
  * Y.Doc. The index, the head and the recent entries are those of the disk; what is accepted but not yet durable
- * is only known by its clocks (`#staged`), so that a failed write leaves nothing to undo.
+ * is only known by its clocks (`#staging`), so that a failed write leaves nothing to undo.
  */
 export class OpenDocument implements CommitParty<PendingEntry> {
   readonly handle: DocumentHandle
@@ -75,16 +76,11 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   #snapshot: SnapshotReference | null
   #recent: RecentEntries
   #tailBytes: number
-  /** Clocks that accepted, not yet durable updates reach. */
-  readonly #staged = new Map<number, number>()
-  /** How many updates were ever accepted here, and how many of these have met their fate, in that order. */
-  #acceptedCount = 0
-  #settledCount = 0
+  readonly #staging = new Staging()
   /** Set after a failed write: the disk may hold more than we know, so it is read again first. */
   #reloading: Promise<void> | null = null
   #needsReload = false
   #ended: DocumentError | null = null
-  #settledListeners: SettledListener[] = []
 
   private constructor(options: OpenDocumentOptions, head: DocumentHead, loaded: Loaded) {
     this.#options = options
@@ -149,7 +145,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
 
   /** Nothing is on its way to the disk. */
   get isSettled(): boolean {
-    return this.#acceptedCount === this.#settledCount
+    return this.#staging.isEmpty
   }
 
   /**
@@ -166,13 +162,12 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       throw new DocumentError('missing-dependencies', scan.message)
     if (this.#index.covers(scan)) {
       // It may be covered by an update that is still on its way to the disk. [ACK2]
-      await this.#whenSettled()
+      await this.#staging.whenSettled()
       return { seq: this.head, isEntry: false }
     }
     if (this.#options.commits.isFull)
       throw new DocumentError('storage-unavailable', 'the disk does not keep up; send it again')
-    for (const range of scan.inserts) this.#staged.set(range.client, range.to)
-    this.#acceptedCount++
+    this.#staging.add(scan.inserts)
     return new Promise((resolve, reject) => {
       this.#options.commits.enqueue(this, {
         // What peers already have of it goes no further: forged, it could make their Yjs throw.
@@ -194,7 +189,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   }
 
   handleCommitted(entries: readonly PendingEntry[], firstSeq: number): void {
-    this.#settle(entries.length)
+    this.#staging.settle(entries.length)
     if (firstSeq !== this.head + 1 || this.#needsReload) {
       // The log grew without us: a write that we were told had failed did reach the disk.
       this.#needsReload = true
@@ -232,7 +227,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       this.#needsReload = true
       this.#options.logger.error('a write failed', { document: this.name, error: cause.error })
     }
-    this.#settle(entries.length, error)
+    this.#staging.settle(entries.length, error)
     for (const entry of entries) entry.reject(error)
   }
 
@@ -260,26 +255,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   }
 
   #acceptedClock(client: number): number {
-    return this.#staged.get(client) ?? this.#index.clockOf(client)
-  }
-
-  #settle(count: number, error?: DocumentError): void {
-    this.#settledCount += count
-    if (this.isSettled) this.#staged.clear()
-    const waiting: SettledListener[] = []
-    for (const listener of this.#settledListeners)
-      if (listener.count > this.#settledCount) waiting.push(listener)
-      else if (error === undefined) listener.resolve()
-      else listener.reject(error)
-    this.#settledListeners = waiting
-  }
-
-  /** Resolves when everything accepted so far is durable; rejects when its write failed. */
-  #whenSettled(): Promise<void> {
-    if (this.isSettled) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      this.#settledListeners.push({ count: this.#acceptedCount, resolve, reject })
-    })
+    return this.#staging.clockOf(client) ?? this.#index.clockOf(client)
   }
 
   #reload(): Promise<void> {
@@ -291,7 +267,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
 
   async #readAgain(): Promise<void> {
     // Entries on their way would be counted twice, or not at all.
-    await this.#whenSettled().catch(() => undefined)
+    await this.#staging.whenSettled().catch(() => undefined)
     let head: DocumentHead
     let loaded: Loaded
     try {
@@ -314,13 +290,6 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     this.#needsReload = false
     this.room.schedule()
   }
-}
-
-interface SettledListener {
-  /** Waits until this many accepted updates have met their fate. */
-  readonly count: number
-  readonly resolve: () => void
-  readonly reject: (error: DocumentError) => void
 }
 
 function commitError(name: DocumentName, cause: CommitFailure): DocumentError {

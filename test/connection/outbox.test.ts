@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Admission, Outbox } from '../../src/connection/outbox.ts'
+import { Admission } from '../../src/connection/admission.ts'
+import { Outbox } from '../../src/connection/outbox.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
 function scene() {

@@ -1,0 +1,80 @@
+import { DocumentError } from '../errors.ts'
+import type { Outbox } from './outbox.ts'
+
+/** Requests with large answers under way at once: enough to hide the disk, and 8 × 256 KiB of answers at most. */
+const MAX_REQUESTS_UNDER_WAY = 8
+/** What one waiting request keeps alive beside its bytes: its packet, its promise, its acknowledgement. */
+const REQUEST_OVERHEAD_BYTES = 1024
+/** Room for some thousand small requests: a client that comes back joins all its documents in one go. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024
+
+interface WaitingRequest {
+  readonly bytes: number
+  readonly begin: (leave: () => void) => void
+  readonly refuse: (error: DocumentError) => void
+}
+
+/**
+ * Requests whose answers are large (`join`, `pull`) take turns, and begin only while the outbox has room: a reader
+ * that keeps asking and does not read gets no more than it has room for. Who asks waits in order; with too much
+ * waiting it is refused with `too-many-requests`.
+ */
+export class Admission {
+  readonly #outbox: Outbox
+  readonly #waiting: WaitingRequest[] = []
+  #waitingBytes = 0
+  #underWay = 0
+  #isAwaitingDrain = false
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox
+  }
+
+  /** Resolves when the request may begin, with what must be called when it has ended. `requestBytes`: what it holds while it waits. */
+  enter(requestBytes: number): Promise<() => void> {
+    const bytes = requestBytes + REQUEST_OVERHEAD_BYTES
+    if (this.#waiting.length > 0 && this.#waitingBytes + bytes > MAX_WAITING_BYTES)
+      return Promise.reject(
+        new DocumentError('too-many-requests', 'wait for answers before asking for more'),
+      )
+    return new Promise((begin, refuse) => {
+      this.#waiting.push({ bytes, begin, refuse })
+      this.#waitingBytes += bytes
+      this.#beginNext()
+    })
+  }
+
+  /** The connection is gone: refuses what waits. */
+  close(): void {
+    const gone = new DocumentError('server-closing', 'the connection is gone')
+    for (const { refuse } of this.#waiting.splice(0)) refuse(gone)
+    this.#waitingBytes = 0
+  }
+
+  #beginNext(): void {
+    while (this.#waiting.length > 0 && this.#underWay < MAX_REQUESTS_UNDER_WAY) {
+      if (this.#outbox.isCongested) {
+        this.#awaitDrain()
+        return
+      }
+      const next = this.#waiting.shift() as WaitingRequest
+      this.#waitingBytes -= next.bytes
+      this.#underWay++
+      next.begin(() => {
+        this.#outbox.afterAnswers(() => {
+          this.#underWay--
+          this.#beginNext()
+        })
+      })
+    }
+  }
+
+  #awaitDrain(): void {
+    if (this.#isAwaitingDrain) return
+    this.#isAwaitingDrain = true
+    this.#outbox.whenDrained(() => {
+      this.#isAwaitingDrain = false
+      this.#beginNext()
+    })
+  }
+}
