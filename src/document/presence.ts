@@ -17,7 +17,7 @@ export interface PresenceOptions {
   readonly refreshMs: number
   readonly maxStateBytes: number
   /** All states together; a joining client gets them in one answer. */
-  readonly maxDocumentBytes?: number
+  readonly maxDocumentBytes: number
   /** Sends an encoded awareness update to every member, except one where it concerns that one only. */
   send(update: Uint8Array, except: PresenceOwner | null): void
   memberCount(): number
@@ -33,8 +33,6 @@ interface Entry {
 
 /** A client announces itself; more ids than this in one message is not a client. */
 const MAX_IDS_PER_MESSAGE = 32
-/** As the option `maxPresenceBytesPerDocument`: 256 clients with the largest state. */
-const DEFAULT_DOCUMENT_BYTES = 4 * 1024 * 1024
 /** What an entry takes in memory and on the wire beside its JSON: bounds the number of empty states. */
 const ENTRY_BYTES = 64
 /** The interval grows by one millisecond per member, up to this: presence is never staler than a second. */
@@ -178,7 +176,7 @@ export class Presence {
       if (json === null && entry?.owner !== owner) continue
       growth += sizeOf(json) - sizeOf(entry?.json ?? null)
     }
-    const maxBytes = this.#options.maxDocumentBytes ?? DEFAULT_DOCUMENT_BYTES
+    const maxBytes = this.#options.maxDocumentBytes
     if (growth > 0 && this.#bytes + growth > maxBytes)
       throw new DocumentError(
         'presence-too-large',

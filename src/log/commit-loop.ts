@@ -25,11 +25,9 @@ export interface CommitObserver {
   handleBatchCommitted(entries: number, bytes: number, durationMs: number): void
   handleBatchFailed(error: unknown): void
   /** A document threw when it was told of the fate of its entries: a defect, and nobody else's concern. */
-  handlePartyFailed?(name: DocumentName, error: unknown): void
+  handlePartyFailed(name: DocumentName, error: unknown): void
 }
 
-/** As the option `maxPendingBytes`. */
-const DEFAULT_MAX_PENDING_BYTES = 64 * 1024 * 1024
 /** What an entry takes in memory beside its update: its scan, its promise, its place in a queue. */
 const ENTRY_OVERHEAD_BYTES = 512
 
@@ -48,12 +46,7 @@ export class CommitLoop<Entry extends NewEntry> {
   #isRunning = false
   #idleListeners: (() => void)[] = []
 
-  constructor(
-    storage: Storage,
-    clock: Clock,
-    observer: CommitObserver,
-    maxPendingBytes = DEFAULT_MAX_PENDING_BYTES,
-  ) {
+  constructor(storage: Storage, clock: Clock, observer: CommitObserver, maxPendingBytes: number) {
     this.#storage = storage
     this.#clock = clock
     this.#observer = observer
@@ -148,7 +141,7 @@ export class CommitLoop<Entry extends NewEntry> {
     try {
       tell()
     } catch (error) {
-      this.#observe((observer) => observer.handlePartyFailed?.(party.name, error))
+      this.#observe((observer) => observer.handlePartyFailed(party.name, error))
     }
   }
 

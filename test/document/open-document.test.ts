@@ -25,7 +25,7 @@ class Ear implements Listener {
 }
 
 /** A document over a storage whose appends wait until the test lets them through, or fails them. */
-async function scene(maxPendingBytes?: number) {
+async function scene(maxPendingBytes = Infinity) {
   const clock = new ManualClock()
   const memory = memoryStorage()
   await memory.open()
@@ -50,6 +50,7 @@ async function scene(maxPendingBytes?: number) {
     {
       handleBatchCommitted: () => undefined,
       handleBatchFailed: () => undefined,
+      handlePartyFailed: () => undefined,
     },
     maxPendingBytes,
   )

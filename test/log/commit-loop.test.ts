@@ -21,6 +21,8 @@ class Party implements CommitParty<NewEntry> {
   }
 }
 
+const NO_LIMIT = Infinity
+
 /** A storage whose writes end when the test says so. */
 function scene() {
   const clock = new ManualClock()
@@ -38,10 +40,16 @@ function scene() {
       }),
   } as Partial<Storage> as Storage
   const observed: string[] = []
-  const loop = new CommitLoop<NewEntry>(storage, clock, {
-    handleBatchCommitted: (entries) => observed.push(`committed ${entries}`),
-    handleBatchFailed: () => observed.push('failed'),
-  })
+  const loop = new CommitLoop<NewEntry>(
+    storage,
+    clock,
+    {
+      handleBatchCommitted: (entries) => observed.push(`committed ${entries}`),
+      handleBatchFailed: () => observed.push('failed'),
+      handlePartyFailed: (name) => observed.push(`${name} failed`),
+    },
+    NO_LIMIT,
+  )
   return { clock, writes, storage, loop, observed }
 }
 
@@ -111,15 +119,20 @@ describe('the commit loop', () => {
     const { clock, writes, storage } = scene()
     const faults: unknown[] = []
     const fault = new Error('a defect')
-    const loop = new CommitLoop<NewEntry>(storage, clock, {
-      handleBatchCommitted: () => {
-        throw fault
+    const loop = new CommitLoop<NewEntry>(
+      storage,
+      clock,
+      {
+        handleBatchCommitted: () => {
+          throw fault
+        },
+        handleBatchFailed: () => {
+          throw fault
+        },
+        handlePartyFailed: (name, error) => faults.push([name, error]),
       },
-      handleBatchFailed: () => {
-        throw fault
-      },
-      handlePartyFailed: (name, error) => faults.push([name, error]),
-    })
+      NO_LIMIT,
+    )
     const [broken, sound] = [new Party('broken'), new Party('sound')]
     broken.handleCommitted = broken.handleCommitFailed = () => {
       throw fault
@@ -158,7 +171,12 @@ describe('the commit loop', () => {
 
   test('[LOG9] entries that have not met their fate are counted, whether they wait or are being written', async () => {
     const { clock, writes, storage } = scene()
-    const observer = { handleBatchCommitted: () => undefined, handleBatchFailed: () => undefined }
+    const ignore = (): void => undefined
+    const observer = {
+      handleBatchCommitted: ignore,
+      handleBatchFailed: ignore,
+      handlePartyFailed: ignore,
+    }
     const loop = new CommitLoop<NewEntry>(storage, clock, observer, 2000)
     const party = new Party('a')
     const large: NewEntry = { ...entry, update: new Uint8Array(1000) }
