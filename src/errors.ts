@@ -45,12 +45,15 @@ export class StorageError extends Error {
   }
 }
 
-/** What a peer is told of an error, or null when it is none of its business. */
+/**
+ * What a peer is told of an error, or null when it is none of its business. The messages are fixed: those of a
+ * `StorageError` may name files of the server.
+ */
 export function asDocumentError(error: unknown): DocumentError | null {
   if (error instanceof DocumentError) return error
   if (!(error instanceof StorageError)) return null
   return error.code === 'record-damaged'
-    ? new DocumentError('document-damaged', error.message, { cause: error })
+    ? new DocumentError('document-damaged', 'the stored document is damaged', { cause: error })
     : new DocumentError('storage-unavailable', 'the storage does not answer at the moment', {
         cause: error,
       })

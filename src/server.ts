@@ -1,6 +1,6 @@
 import type { Router } from 'express'
 import { documentNameFault, isDocumentName, type DocumentName } from '../protocol/index.ts'
-import { decideAccess, identify } from './access/decisions.ts'
+import { decideAccess, identify, reportingWrongAnswers } from './access/decisions.ts'
 import { Gateway, type AttachTarget } from './connection/gateway.ts'
 import { Compaction } from './document/compaction.ts'
 import { DocumentEditor } from './document/document-editor.ts'
@@ -212,7 +212,8 @@ class Server implements DocumentServer {
   }
 
   #documentsApi(): DocumentsApi {
-    const { storage, authenticate, authorize } = this.#options
+    const { storage, authenticate } = this.#options
+    const authorize = reportingWrongAnswers(this.#options)
     const stored = async (name: DocumentName) => {
       await this.#opening
       const head = await storage.head(name)

@@ -22,8 +22,11 @@ export interface Handshake {
   readonly address: string
 }
 
-/** Returns the user, or null to refuse. A throw refuses this one connection. */
+/** Returns the user, or null to refuse. Whatever is no user with an `id` refuses too; a throw refuses this one connection. */
 export type Authenticate = (handshake: Handshake) => Promise<User | null> | User | null
 
-/** Asked once for every join. `user` is null when the server has no `authenticate`. */
+/**
+ * Asked once for every join. `user` is null when the server has no `authenticate`. Any other answer gives no access, and the
+ * first one is logged as an error.
+ */
 export type Authorize = (user: User | null, document: DocumentName) => Promise<Access> | Access

@@ -1,5 +1,6 @@
 import type { DocumentName } from '../../protocol/index.ts'
 import { DocumentError } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { Access, Authenticate, Authorize, Handshake, User } from './access.ts'
 
 /**
@@ -23,7 +24,36 @@ export async function decideAccess(
   document: DocumentName,
 ): Promise<Access> {
   const access: unknown = await authorize(user, document)
-  return access === 'read' || access === 'write' ? access : 'none'
+  return isAccess(access) ? access : 'none'
+}
+
+/** Hooks whose wrong answer has been logged: a line for every join would bury the log. */
+const reported = new WeakSet<object>()
+
+/** The `authorize` of these hooks; the first answer that is none of the three words is logged as an error. */
+export function reportingWrongAnswers(hooks: {
+  readonly authorize: Authorize
+  readonly logger: Logger
+}): Authorize {
+  const { authorize, logger } = hooks
+  return async (user, document) => {
+    const access: unknown = await authorize(user, document)
+    if (isAccess(access)) return access
+    if (!reported.has(hooks)) {
+      reported.add(hooks)
+      logger.error(
+        "authorize must answer 'none', 'read' or 'write'; anything else gives no access",
+        {
+          answerType: typeof access,
+        },
+      )
+    }
+    return 'none'
+  }
+}
+
+function isAccess(value: unknown): value is Access {
+  return value === 'none' || value === 'read' || value === 'write'
 }
 
 function isUser(value: unknown): value is User {

@@ -3,7 +3,7 @@ import type { Server as HttpServer } from 'node:http'
 import { Server as SocketIOServer, type Namespace, type Socket } from 'socket.io'
 import { DEFAULT_NAMESPACE, PROTOCOL_VERSION, type Refusal } from '../../protocol/index.ts'
 import type { User } from '../access/access.ts'
-import { identify } from '../access/decisions.ts'
+import { identify, reportingWrongAnswers } from '../access/decisions.ts'
 import { isOriginAllowed } from '../access/origin.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
@@ -12,7 +12,19 @@ import { FrameCache, SocketTransport } from './socket-transport.ts'
 
 export type AttachTarget = HttpServer | SocketIOServer | Namespace
 
+/** How long a recovered socket that was refused may take to ask for something: a slow network's round trip. */
+const REFUSED_SOCKET_MS = 10_000
+
 type AnyListener = (...args: unknown[]) => void
+
+/** One namespace that is served. Engine connections are counted for each: they may have a socket in several. */
+interface Served {
+  readonly frames: FrameCache
+  /** Engine connections that have a socket here: one TCP connection may not open a thousand. */
+  readonly connected: WeakSet<object>
+  /** Engine connections whose credentials are being looked at: one question at a time. */
+  readonly admitting: WeakSet<object>
+}
 
 /** Socket.IO refuses a connection with an error; `data` reaches the client. */
 class ConnectionRefused extends Error {
@@ -33,14 +45,13 @@ export class Gateway {
   readonly #services: ConnectionServices
   readonly #connections = new Set<Connection>()
   readonly #users = new WeakMap<Socket, User | null>()
-  /** Engine connections that have a socket here: one TCP connection may not open a thousand. */
-  readonly #connected = new WeakSet<object>()
+  readonly #namespaces = new Set<Namespace>()
   readonly #detach: (() => void)[] = []
   #isClosing = false
 
   constructor(options: ResolvedOptions, services: ConnectionServices) {
     this.#options = options
-    this.#services = services
+    this.#services = { ...services, authorize: reportingWrongAnswers(options) }
   }
 
   get connectionCount(): number {
@@ -98,40 +109,48 @@ export class Gateway {
     )
     const added = server.eventNames().map((name) => {
       const earlier = before.get(name) ?? []
+      const now = server.listeners(name)
       return {
         name,
-        earlier,
-        ours: server.listeners(name).filter((listener) => !earlier.includes(listener)),
+        ours: now.filter((listener) => !earlier.includes(listener)),
+        displaced: earlier.filter((listener) => !now.includes(listener)),
       }
     })
     this.#detach.push(() => {
       io.engine.close()
-      for (const { name, earlier, ours } of added) {
+      for (const { name, ours, displaced } of added) {
         for (const listener of ours) server.removeListener(name, listener as AnyListener)
-        // Engine.IO put itself before the host's request listeners; they take their place again.
-        for (const listener of earlier)
-          if (!server.listeners(name).includes(listener)) server.on(name, listener as AnyListener)
+        // Engine.IO put itself before the host's request listeners; they take their place again. A listener that was
+        // there for one event only, and has heard it since, does not come back.
+        for (const listener of displaced) server.on(name, listener as AnyListener)
       }
     })
     this.#serve(io.of(DEFAULT_NAMESPACE), true)
   }
 
   #serve(namespace: Namespace, isOurServer: boolean): void {
-    const frames = new FrameCache(namespace)
-    const onConnection = (socket: Socket): void => this.#handleConnection(socket, frames)
+    if (this.#namespaces.has(namespace)) return
+    this.#namespaces.add(namespace)
+    const served: Served = {
+      frames: new FrameCache(namespace),
+      connected: new WeakSet(),
+      admitting: new WeakSet(),
+    }
+    const onConnection = (socket: Socket): void => this.#handleConnection(socket, served)
     namespace.use((socket, next) => {
       // Middleware cannot be taken off; after `close` the namespace is its host's alone.
-      if (this.#isClosing && !isOurServer) {
+      if (!this.#namespaces.has(namespace) && !isOurServer) {
         next()
         return
       }
-      this.#admit(socket).then(
+      this.#admit(socket, served).then(
         () => next(),
         (error: unknown) => next(new ConnectionRefused(this.#asDocumentError(error))),
       )
     })
     namespace.on('connection', onConnection)
     this.#detach.unshift(() => {
+      this.#namespaces.delete(namespace)
       namespace.off('connection', onConnection)
       // Under a server of our own the engine is closed instead: a client that loses its connection comes back by
       // itself, one that is disconnected by name does not.
@@ -141,18 +160,23 @@ export class Gateway {
     })
   }
 
-  async #admit(socket: Socket): Promise<void> {
-    if (this.#isClosing) throw new DocumentError('server-closing', 'the server is closing')
+  async #admit(socket: Socket, { connected, admitting }: Served): Promise<void> {
+    this.#assertNotClosing()
     const { handshake, conn } = socket
-    if (this.#connected.has(conn))
+    if (connected.has(conn) || admitting.has(conn))
       throw new DocumentError('already-connected', 'this connection is open in this namespace')
-    this.#connected.add(conn)
+    // It takes its place as connected only when it is: a middleware of the host may still refuse it, and says nothing.
+    admitting.add(conn)
     try {
       this.#users.set(socket, await this.#identify(handshake))
-    } catch (error) {
-      this.#connected.delete(conn)
-      throw error
+    } finally {
+      admitting.delete(conn)
     }
+    this.#assertNotClosing()
+  }
+
+  #assertNotClosing(): void {
+    if (this.#isClosing) throw new DocumentError('server-closing', 'the server is closing')
   }
 
   async #identify(handshake: Socket['handshake']): Promise<User | null> {
@@ -169,13 +193,64 @@ export class Gateway {
     return identify(authenticate, { auth, headers: handshake.headers, address: handshake.address })
   }
 
-  #handleConnection(socket: Socket, frames: FrameCache): void {
+  #handleConnection(socket: Socket, served: Served): void {
+    if (this.#users.has(socket)) this.#begin(socket, served)
+    else this.#admitConnected(socket, served)
+  }
+
+  /**
+   * A socket that Socket.IO recovered (`connectionStateRecovery`) has passed no middleware. It is connected already, so it
+   * is asked here who it is, and what it sends meanwhile waits. When it is refused, its requests hear why before it is
+   * disconnected: it would be recovered again and again without a reason.
+   */
+  #admitConnected(socket: Socket, served: Served): void {
+    // Before its first answer a client sends nothing but a join for each of its documents.
+    const maxHeld = this.#options.maxDocumentsPerConnection
+    const held: { readonly event: readonly unknown[]; readonly pass: () => void }[] = []
+    let handle = (event: readonly unknown[], pass: () => void): void => {
+      if (held.length < maxHeld) held.push({ event, pass })
+      else socket.disconnect(false)
+    }
+    socket.use((event, next) => handle(event, next))
+    this.#admit(socket, served).then(
+      () => {
+        this.#begin(socket, served)
+        for (const { pass } of held.splice(0)) pass()
+        handle = (_event, pass) => pass()
+      },
+      (error: unknown) => {
+        const refusal = this.#asDocumentError(error).toRefusal()
+        const refuse = (event: readonly unknown[]): void => {
+          const answer = event.at(-1)
+          if (typeof answer === 'function') answer(refusal)
+        }
+        if (held.length > 0) {
+          for (const { event } of held.splice(0)) refuse(event)
+          socket.disconnect(false)
+          return
+        }
+        const cancel = this.#options.clock.setTimer(REFUSED_SOCKET_MS, () =>
+          socket.disconnect(false),
+        )
+        socket.once('disconnect', cancel)
+        handle = (event) => {
+          refuse(event)
+          socket.disconnect(false)
+        }
+      },
+    )
+  }
+
+  #begin(socket: Socket, { frames, connected }: Served): void {
     const { clock, outboxSoftBytes, outboxHardBytes, outboxStallMs } = this.#options
+    const { conn } = socket
     const user = this.#users.get(socket)
-    if (this.#isClosing || user === undefined) {
+    // A socket that is gone by now would never say so again.
+    if (this.#isClosing || user === undefined || !socket.connected || connected.has(conn)) {
       socket.disconnect(false)
       return
     }
+    connected.add(conn)
     const transport = new SocketTransport(socket, frames, {
       clock,
       softBytes: outboxSoftBytes,
@@ -197,7 +272,7 @@ export class Gateway {
       this.#options.logger.debug('a socket reported an error', { error })
     })
     socket.once('disconnect', () => {
-      this.#connected.delete(socket.conn)
+      connected.delete(conn)
       this.#connections.delete(connection)
       connection.handleDisconnect()
     })
@@ -212,7 +287,7 @@ export class Gateway {
       answer?.(refusal)
     }
     try {
-      if (this.#isClosing) throw new DocumentError('server-closing', 'the server is closing')
+      this.#assertNotClosing()
       const result = handle(...args)
       if (result instanceof Promise) result.then((value) => answer?.(value)).catch(refuse)
       else answer?.(result)
@@ -221,11 +296,11 @@ export class Gateway {
     }
   }
 
-  /** What is not ours to tell becomes `internal-error`, and is logged with its cause. */
+  /** What is not ours to tell becomes `internal-error`. Whatever was no refusal is logged: an operator must act. */
   #asDocumentError(error: unknown): DocumentError {
     const known = asDocumentError(error)
+    if (known !== error) this.#options.logger.error('a request failed', { error })
     if (known !== null) return known
-    this.#options.logger.error('a request failed', { error })
     return new DocumentError('internal-error', 'the server could not do this', { cause: error })
   }
 }

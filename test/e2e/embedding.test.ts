@@ -94,6 +94,20 @@ describe('embedding', () => {
     await close()
   })
 
+  test('[EMB2] a listener for one event that was waiting when it was attached does not come back', async () => {
+    const http = createServer()
+    const documents = createDocumentServer({ storage: levelStorage(await makeTempDirectory()) })
+    await new Promise<void>((resolve) => {
+      http.listen(0, '127.0.0.1', resolve)
+      documents.attach(http)
+    })
+    await documents.close()
+    expect(http.eventNames().filter((name) => http.listenerCount(name) > 0)).toEqual(
+      createServer().eventNames(),
+    )
+    await new Promise<void>((resolve) => http.close(() => resolve()))
+  })
+
   test('[EMB3] a server-side editor goes the same way as a client: durable, relayed, and told of others', async () => {
     const { http, url, close } = await listen(express())
     const directory = await makeTempDirectory()
