@@ -1,7 +1,9 @@
 import type { Router } from 'express'
 import { documentNameFault, isDocumentName, type DocumentName } from '../protocol/index.ts'
 import { decideAccess, identify, reportingWrongAnswers } from './access/decisions.ts'
-import { Gateway, type AttachTarget } from './connection/gateway.ts'
+import type { User } from './access/access.ts'
+import type { Transport } from './connection/connection.ts'
+import { Gateway, type Accepted, type AttachTarget } from './connection/gateway.ts'
 import { Compaction } from './document/compaction.ts'
 import { DocumentEditor } from './document/document-editor.ts'
 import { DocumentReader } from './document/document-reader.ts'
@@ -42,12 +44,13 @@ export interface DocumentServer {
  * once (see `ready`).
  */
 export function createDocumentServer(options: ServerOptions): DocumentServer {
-  return new Server(resolveOptions(options))
+  return new Server(resolveOptions(options), threadWorker())
 }
 
-class Server implements DocumentServer {
+/** The parts put together. Applications use `createDocumentServer`; a simulation brings its own worker and transport. */
+export class Server implements DocumentServer {
   readonly #options: ResolvedOptions
-  readonly #worker: DocumentWorker = threadWorker()
+  readonly #worker: DocumentWorker
   readonly #commits: CommitLoop<PendingEntry>
   readonly #registry: DocumentRegistry
   readonly #reader: DocumentReader
@@ -60,8 +63,9 @@ class Server implements DocumentServer {
   #storageFault: string | null = null
   #closing: Promise<void> | null = null
 
-  constructor(options: ResolvedOptions) {
+  constructor(options: ResolvedOptions, worker: DocumentWorker) {
     this.#options = options
+    this.#worker = worker
     const { storage, clock, logger } = options
     this.#metrics = new Metrics({
       connections: () => this.#gateway.connectionCount,
@@ -139,6 +143,11 @@ class Server implements DocumentServer {
     if (this.#state === 'closing')
       throw new DocumentError('server-closing', 'the server is closing')
     this.#gateway.attach(target)
+  }
+
+  /** Takes in somebody who may come, over a transport that is not Socket.IO. */
+  accept(transport: Transport, user: User | null): Accepted {
+    return this.#gateway.accept(transport, user)
   }
 
   router(): Router {

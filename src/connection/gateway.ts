@@ -7,7 +7,7 @@ import { identify, reportingWrongAnswers } from '../access/decisions.ts'
 import { isOriginAllowed } from '../access/origin.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
-import { Connection, type ConnectionServices } from './connection.ts'
+import { Connection, type ConnectionServices, type Transport } from './connection.ts'
 import { FrameCache, SocketTransport } from './socket-transport.ts'
 
 export type AttachTarget = HttpServer | SocketIOServer | Namespace
@@ -16,6 +16,30 @@ export type AttachTarget = HttpServer | SocketIOServer | Namespace
 const REFUSED_SOCKET_MS = 10_000
 
 type AnyListener = (...args: unknown[]) => void
+
+/** What a client may ask or say; nothing else is listened to. */
+const HANDLERS = {
+  join: (connection, [request]) => connection.handleJoin(request),
+  update: (connection, [document, update]) => connection.handleUpdate(document, update),
+  chunk: (connection, [document, chunk, bytes]) => connection.handleChunk(document, chunk, bytes),
+  awareness: (connection, [document, update]) => connection.handleAwareness(document, update),
+  pull: (connection, [document, request]) => connection.handlePull(document, request),
+  leave: (connection, [document, clientId]) => connection.handleLeave(document, clientId),
+} as const satisfies Record<string, (connection: Connection, args: readonly unknown[]) => unknown>
+
+export type ClientEvent = keyof typeof HANDLERS
+const CLIENT_EVENTS = Object.keys(HANDLERS) as readonly ClientEvent[]
+
+/** A connection that was taken in, as whoever carries its messages sees it. */
+export interface Accepted {
+  /** Never throws. `answer` is called once, with what the event promises or with a refusal; null: nobody waits for it. */
+  receive(
+    event: ClientEvent,
+    args: readonly unknown[],
+    answer: ((value: unknown) => void) | null,
+  ): void
+  handleDisconnect(): void
+}
 
 /** One namespace that is served. Engine connections are counted for each: they may have a socket in several. */
 interface Served {
@@ -257,30 +281,41 @@ export class Gateway {
       hardBytes: outboxHardBytes,
       stallMs: outboxStallMs,
     })
-    const connection = new Connection(transport, user, this.#services)
-    this.#connections.add(connection)
-    const on = (event: string, handle: (...args: unknown[]) => unknown): void => {
-      socket.on(event, (...args: unknown[]) => this.#answering(event, handle, args))
-    }
-    on('join', (request) => connection.handleJoin(request))
-    on('update', (document, update) => connection.handleUpdate(document, update))
-    on('chunk', (document, chunk, bytes) => connection.handleChunk(document, chunk, bytes))
-    on('awareness', (document, update) => connection.handleAwareness(document, update))
-    on('pull', (document, request) => connection.handlePull(document, request))
-    on('leave', (document, clientId) => connection.handleLeave(document, clientId))
+    const peer = this.accept(transport, user)
+    for (const event of CLIENT_EVENTS)
+      socket.on(event, (...args: unknown[]) => {
+        const last = args.at(-1)
+        const answer = typeof last === 'function' ? (args.pop() as (answer: unknown) => void) : null
+        peer.receive(event, args, answer)
+      })
     socket.on('error', (error: Error) => {
       this.#options.logger.debug('a socket reported an error', { error })
     })
     socket.once('disconnect', () => {
       connected.delete(conn)
-      this.#connections.delete(connection)
-      connection.handleDisconnect()
+      peer.handleDisconnect()
     })
   }
 
-  #answering(event: string, handle: (...args: unknown[]) => unknown, args: unknown[]): void {
-    const last = args.at(-1)
-    const answer = typeof last === 'function' ? (args.pop() as (answer: unknown) => void) : null
+  /** Takes in somebody who may come, over any transport; a simulation has one of its own. */
+  accept(transport: Transport, user: User | null): Accepted {
+    const connection = new Connection(transport, user, this.#services)
+    this.#connections.add(connection)
+    return {
+      receive: (event, args, answer) =>
+        this.#answering(event, () => HANDLERS[event](connection, args), answer),
+      handleDisconnect: () => {
+        this.#connections.delete(connection)
+        connection.handleDisconnect()
+      },
+    }
+  }
+
+  #answering(
+    event: ClientEvent,
+    handle: () => unknown,
+    answer: ((value: unknown) => void) | null,
+  ): void {
     const refuse = (error: unknown): void => {
       const refusal = this.#asDocumentError(error).toRefusal()
       this.#options.logger.debug('refused a request', { event, code: refusal.code })
@@ -288,7 +323,7 @@ export class Gateway {
     }
     try {
       this.#assertNotClosing()
-      const result = handle(...args)
+      const result = handle()
       if (result instanceof Promise) result.then((value) => answer?.(value)).catch(refuse)
       else answer?.(result)
     } catch (error) {

@@ -1,16 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
-import { Level } from 'level'
 import type { Epoch } from '../../protocol/index.ts'
 import { StorageError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { DatabaseFiles, OpenLevel } from './database-files.ts'
 import { locked } from './directory-lock.ts'
 import { levelCode, reasonOf, storageError } from './level-error.ts'
-import { isNewDatabase, readDroppedLines } from './level-files.ts'
 import { FORMAT_KEY, type KeyRange } from './level-keys.ts'
 import { decodeFormat, encodeFormat, FORMAT_VERSION } from './records.ts'
-
-export type OpenLevel = Level<Uint8Array, Uint8Array>
 
 export type WriteOperation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
@@ -26,15 +22,13 @@ export interface DatabaseOptions {
   readonly handleReopened: () => void
 }
 
-/** LevelDB inside the directory, in a folder of its own so that our lock file is none of its files. */
-export const LEVEL_FOLDER = 'log'
-
 /**
  * The open LevelDB. After a failed write it is closed and opened anew before anything else is done: LevelDB
  * refuses all writes after a failed fsync, and after a half-written log record it writes on behind bytes
  * that the next start cannot read past.
  */
 export class LevelDatabase {
+  readonly #files: DatabaseFiles
   readonly #directory: string
   readonly #options: DatabaseOptions
   #level: OpenLevel | null = null
@@ -43,8 +37,9 @@ export class LevelDatabase {
   /** How often the database was opened anew. What was read in another era is not to be built upon. */
   #era = 0
 
-  constructor(directory: string, options: DatabaseOptions) {
-    this.#directory = directory
+  constructor(files: DatabaseFiles, options: DatabaseOptions) {
+    this.#files = files
+    this.#directory = files.directory
     this.#options = options
   }
 
@@ -65,14 +60,14 @@ export class LevelDatabase {
   }
 
   async open(): Promise<void> {
-    this.#level = await this.#openLevel(isNewDatabase(this.#folder))
+    this.#level = await this.#openLevel(this.#files.isNew())
     try {
       this.#databaseId = await this.#readFormat(this.#level)
     } catch (error) {
       await this.close()
       throw error
     }
-    for (const line of readDroppedLines(this.#folder))
+    for (const line of this.#files.droppedLines())
       this.#options.logger.error(
         'LevelDB dropped damaged bytes of its log: updates may be missing',
         {
@@ -169,21 +164,12 @@ export class LevelDatabase {
   }
 
   async #openLevel(createIfMissing: boolean): Promise<OpenLevel> {
-    const level: OpenLevel = new Level<Uint8Array, Uint8Array>(this.#folder, {
-      keyEncoding: 'view',
-      valueEncoding: 'view',
-      createIfMissing,
-      // A second handle in this process would otherwise release LevelDB's own lock.
-      multithreading: true,
-      writeBufferSize: this.#options.writeBufferBytes,
-      cacheSize: this.#options.cacheBytes,
-    })
+    const { writeBufferBytes, cacheBytes } = this.#options
     try {
-      await level.open()
+      return await this.#files.open({ createIfMissing, writeBufferBytes, cacheBytes })
     } catch (error) {
       throw this.#openError(error)
     }
-    return level
   }
 
   /** The database id, drawn and stored when the database is new. */
@@ -216,10 +202,6 @@ export class LevelDatabase {
 
   #formatError(fault: string): StorageError {
     return new StorageError('storage-format', `The database in ${this.#directory} ${fault}.`)
-  }
-
-  get #folder(): string {
-    return join(this.#directory, LEVEL_FOLDER)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { DocumentState } from './document-states.ts'
-import type { OpenLevel } from './level-database.ts'
+import type { OpenLevel } from './database-files.ts'
 import {
   documentKey,
   entryKey,

@@ -1,6 +1,7 @@
 import type { DocumentName, Epoch } from '../../protocol/index.ts'
 import type { DocumentState, DocumentStates } from './document-states.ts'
-import type { LevelDatabase, OpenLevel } from './level-database.ts'
+import type { OpenLevel } from './database-files.ts'
+import type { LevelDatabase } from './level-database.ts'
 import { documentRange, nameOfKey } from './level-keys.ts'
 import { readLog } from './level-log.ts'
 import {

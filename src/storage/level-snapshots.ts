@@ -1,6 +1,7 @@
 import { CHUNK_BYTES } from '../../protocol/index.ts'
 import type { DocumentState } from './document-states.ts'
-import type { LevelDatabase, OpenLevel, WriteOperation } from './level-database.ts'
+import type { OpenLevel } from './database-files.ts'
+import type { LevelDatabase, WriteOperation } from './level-database.ts'
 import {
   chunkKey,
   type KeyRange,

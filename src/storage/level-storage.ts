@@ -1,12 +1,12 @@
 import type { DocumentName, Epoch } from '../../protocol/index.ts'
 import { StorageError } from '../errors.ts'
 import { type Logger, silentLogger } from '../telemetry/logger.ts'
-import { type DirectoryLock, lockDirectory } from './directory-lock.ts'
+import { type DatabaseFiles, filesIn } from './database-files.ts'
+import type { DirectoryLock } from './directory-lock.ts'
 import { DocumentStates } from './document-states.ts'
 import { stageAppends } from './level-append.ts'
 import { LevelDatabase } from './level-database.ts'
 import { reasonOf, storageError } from './level-error.ts'
-import { makeDirectory } from './level-files.ts'
 import { learnState } from './level-log.ts'
 import { LevelMaintenance } from './level-maintenance.ts'
 import { LevelReader } from './level-reader.ts'
@@ -48,10 +48,11 @@ const REMEMBERED_DOCUMENTS = 10_000
  * storage at a time can have a directory open.
  */
 export function levelStorage(directory: string, options: LevelStorageOptions = {}): Storage {
-  return new LevelStorage(directory, options)
+  return new LevelStorage(filesIn(directory), options)
 }
 
-class LevelStorage implements Storage {
+export class LevelStorage implements Storage {
+  readonly #files: DatabaseFiles
   readonly #directory: string
   readonly #logger: Logger
   readonly #database: LevelDatabase
@@ -65,10 +66,11 @@ class LevelStorage implements Storage {
   #closing: Promise<void> | null = null
   #lock: DirectoryLock | null = null
 
-  constructor(directory: string, options: LevelStorageOptions) {
-    this.#directory = directory
+  constructor(files: DatabaseFiles, options: LevelStorageOptions) {
+    this.#files = files
+    this.#directory = files.directory
     this.#logger = options.logger ?? silentLogger
-    this.#database = new LevelDatabase(directory, {
+    this.#database = new LevelDatabase(files, {
       isSynced: (options.durability ?? 'strict') === 'strict',
       writeBufferBytes: options.writeBufferBytes ?? DEFAULT_WRITE_BUFFER_BYTES,
       cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
@@ -159,8 +161,7 @@ class LevelStorage implements Storage {
 
   async #open(): Promise<void> {
     try {
-      makeDirectory(this.#directory)
-      this.#lock = lockDirectory(this.#directory)
+      this.#lock = this.#files.lock()
       if (this.#lock.takenOverFrom !== null)
         this.#logger.warn('took over the directory from a process that has ended', {
           directory: this.#directory,

@@ -1,6 +1,6 @@
 import { Level } from 'level'
 import { join } from 'node:path'
-import { LEVEL_FOLDER } from '../../src/storage/level-database.ts'
+import { LEVEL_FOLDER } from '../../src/storage/database-files.ts'
 
 /** Rows of a closed storage's database, read and changed behind its back. */
 export async function withRows<Result>(
