@@ -145,6 +145,11 @@ export class Server implements DocumentServer {
     this.#gateway.attach(target)
   }
 
+  /** What is held at this moment. */
+  get holdings(): { readonly connections: number; readonly openDocuments: number } {
+    return { connections: this.#gateway.connectionCount, openDocuments: this.#registry.size }
+  }
+
   /** Takes in somebody who may come, over a transport that is not Socket.IO. */
   accept(transport: Transport, user: User | null): Accepted {
     return this.#gateway.accept(transport, user)
@@ -152,7 +157,7 @@ export class Server implements DocumentServer {
 
   router(): Router {
     const { maxUpdateBytes, logger } = this.#options
-    return documentsRouter(this.#documentsApi(), { maxUpdateBytes, logger })
+    return documentsRouter(this.documentsApi(), { maxUpdateBytes, logger })
   }
 
   healthRouter(): Router {
@@ -220,7 +225,8 @@ export class Server implements DocumentServer {
     return this.#state === 'open' ? null : 'the storage is being opened'
   }
 
-  #documentsApi(): DocumentsApi {
+  /** What the HTTP API does, without HTTP. */
+  documentsApi(): DocumentsApi {
     const { storage, authenticate } = this.#options
     const authorize = reportingWrongAnswers(this.#options)
     const stored = async (name: DocumentName) => {

@@ -1,8 +1,14 @@
+import { CHUNK_BYTES } from '../../protocol/index.ts'
 import { DocumentError } from '../errors.ts'
 import type { Outbox } from './outbox.ts'
 
 /** Requests with large answers under way at once: enough to hide the disk, and 8 × 256 KiB of answers at most. */
 const MAX_REQUESTS_UNDER_WAY = 8
+/**
+ * Their answers together stay within this part of the outbox's hard limit: with a small one a client that asks for several
+ * chunks at once would be closed for what it was sent, come back, and ask for them again.
+ */
+const SHARE_OF_HARD_LIMIT = 1 / 2
 /** What one waiting request keeps alive beside its bytes: its packet, its promise, its acknowledgement. */
 const REQUEST_OVERHEAD_BYTES = 1024
 /** Room for some thousand small requests: a client that comes back joins all its documents in one go. */
@@ -21,6 +27,7 @@ interface WaitingRequest {
  */
 export class Admission {
   readonly #outbox: Outbox
+  readonly #maxUnderWay: number
   readonly #waiting: WaitingRequest[] = []
   #waitingBytes = 0
   #underWay = 0
@@ -28,6 +35,8 @@ export class Admission {
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox
+    const fitting = Math.floor((outbox.hardBytes * SHARE_OF_HARD_LIMIT) / CHUNK_BYTES)
+    this.#maxUnderWay = Math.max(1, Math.min(MAX_REQUESTS_UNDER_WAY, fitting))
   }
 
   /** Resolves when the request may begin, with what must be called when it has ended. `requestBytes`: what it holds while it waits. */
@@ -52,7 +61,7 @@ export class Admission {
   }
 
   #beginNext(): void {
-    while (this.#waiting.length > 0 && this.#underWay < MAX_REQUESTS_UNDER_WAY) {
+    while (this.#waiting.length > 0 && this.#underWay < this.#maxUnderWay) {
       if (this.#outbox.isCongested) {
         this.#awaitDrain()
         return

@@ -40,6 +40,11 @@ export class Outbox {
     return this.#bytesInFlight
   }
 
+  /** With more than this in flight, the largest message left out, the connection is closed. */
+  get hardBytes(): number {
+    return this.#options.hardBytes
+  }
+
   /** Over the soft limit: nothing that can wait should be sent now. */
   get isCongested(): boolean {
     return this.#bytesInFlight > this.#options.softBytes

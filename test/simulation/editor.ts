@@ -1,0 +1,99 @@
+import * as Y from 'yjs'
+import { SocketIOProvider, type Clock, type ProviderError } from '../../client/index.ts'
+import { edit } from '../update/random-edit.ts'
+import { Random } from '../update/random-world.ts'
+import type { Books } from './books.ts'
+import type { ClientNetwork } from './network.ts'
+
+export interface EditorOptions {
+  readonly client: string
+  readonly document: string
+  readonly clientId: number
+  readonly network: ClientNetwork
+  readonly clock: Clock
+  readonly books: Books
+  readonly handleFault: (fault: string) => void
+}
+
+const MAX_BACKOFF_MS = 2000
+
+/** One tab: a Y.Doc, and the provider that keeps it in sync. */
+export class Editor {
+  readonly doc = new Y.Doc()
+  readonly document: string
+  readonly #options: EditorOptions
+  #provider: SocketIOProvider
+  /** Why the server ended it for good. */
+  ended: ProviderError | null = null
+
+  constructor(options: EditorOptions) {
+    this.#options = options
+    this.document = options.document
+    this.doc.clientID = options.clientId
+    this.#provider = this.#open()
+  }
+
+  get provider(): SocketIOProvider {
+    return this.#provider
+  }
+
+  get isAtRest(): boolean {
+    const { synced, saveState, hasUnsyncedChanges } = this.#provider
+    return synced && saveState === 'saved' && !hasUnsyncedChanges
+  }
+
+  describe(): string {
+    const { status, synced, saveState, unsyncedChanges } = this.#provider
+    return `${this.#options.client}/${this.document}: ${status}, synced ${synced}, ${saveState}, ${unsyncedChanges} unsynced`
+  }
+
+  edit(seed: number, edits: number): void {
+    const random = new Random(seed)
+    for (let count = 0; count < edits; count++) this.doc.transact(() => edit(this.doc, random))
+  }
+
+  paste(bytes: number): void {
+    const text = this.doc.getText('pasted')
+    text.insert(text.length, 'lorem ipsum '.repeat(Math.ceil(bytes / 12)))
+  }
+
+  move(seed: number): void {
+    this.#provider.awareness.setLocalStateField('cursor', seed)
+  }
+
+  reopen(): void {
+    this.#provider.destroy()
+    this.#provider = this.#open()
+  }
+
+  close(): void {
+    this.#provider.destroy()
+    this.doc.destroy()
+  }
+
+  #open(): SocketIOProvider {
+    const { network, clock, client, document, books, handleFault } = this.#options
+    const provider = new SocketIOProvider('http://server.simulated', document, this.doc, {
+      network: network.connect,
+      clock,
+      maxBackoffTime: MAX_BACKOFF_MS,
+    })
+    provider.on('save-state', ({ state }) => {
+      const epoch = books.epochOf(client, document)
+      // Everything in it was acknowledged, or came from the server.
+      if (state === 'saved' && epoch !== undefined)
+        books.owe(document, epoch, Y.encodeStateAsUpdate(this.doc))
+    })
+    provider.on('error', (error) => {
+      if (error.code === 'apply-failed')
+        handleFault(`${client} could not apply an update: ${String(error.cause)}`)
+    })
+    provider.on('rejected', ({ error }) =>
+      handleFault(`${client} had an edit rejected: ${error.code}`),
+    )
+    provider.on('closed', () => {
+      this.ended = provider.getSnapshot().error
+    })
+    return provider
+  }
+}

@@ -1,0 +1,353 @@
+import { readAnswer, readBytes, readClosed } from '../../client/read-answer.ts'
+import { ProviderError, type Network, type Wire, type WireListener } from '../../client/index.ts'
+import type { Outcome, RequestName } from '../../client/wire.ts'
+import type { JoinAnswer, PullAnswer } from '../../protocol/index.ts'
+import type { Accepted, ClientEvent } from '../../src/connection/gateway.ts'
+import type { Transport } from '../../src/connection/connection.ts'
+import { Outbox } from '../../src/connection/outbox.ts'
+import type { Random } from '../update/random-world.ts'
+import { Life, type Timeline } from './timeline.ts'
+
+/** What the network does, as shares of 1 unless said otherwise. */
+export interface NetworkWeather {
+  /** The longest that a message is under way, in milliseconds. */
+  latencyMs: number
+  /** A message waits much longer than that: a stalled link. */
+  stall: number
+  /** Messages of a standing connection get lost, doubled or overtaken. Socket.IO over TCP does none of it; a broken proxy might. */
+  loss: number
+  doubling: number
+  overtaking: number
+}
+
+/** The server's end: who takes connections at the moment. */
+export interface Host {
+  readonly life: Life
+  /** Connections that want to hear of its end. */
+  readonly links: Set<{ handleHostDied(): void }>
+  accept(transport: Transport): Accepted
+}
+
+/** What passes a wire, for whoever keeps the books. */
+export interface Observer {
+  handleJoined(client: string, name: string, answer: JoinAnswer): void
+  handlePulled(name: string, epoch: string, answer: PullAnswer): void
+  handleRelayed(name: string, epoch: string, update: Uint8Array): void
+  handleSaved(name: string, epoch: string, update: Uint8Array): void
+}
+
+export interface NetworkOptions {
+  readonly timeline: Timeline
+  readonly random: Random
+  readonly weather: NetworkWeather
+  readonly outbox: { readonly softBytes: number; readonly hardBytes: number }
+  readonly observer: Observer
+  /** Null: nobody listens. */
+  readonly host: () => Host | null
+}
+
+const STALL_FACTOR = 40
+const OUTBOX_STALL_MS = 30_000
+/** A peer that is gone without a word is noticed when it does not answer pings. */
+const PING_MS = 40_000
+
+type Direction = 'up' | 'down'
+
+/** All connections of one client computer. */
+export class ClientNetwork {
+  readonly #options: NetworkOptions
+  readonly #client: string
+  readonly #life: Life
+  readonly #links = new Set<Link>()
+  #isCutOff = false
+
+  constructor(client: string, life: Life, options: NetworkOptions) {
+    this.#client = client
+    this.#life = life
+    this.#options = options
+  }
+
+  get openLinks(): number {
+    return this.#links.size
+  }
+
+  readonly connect: Network = (_target, listener) => {
+    const link = new Link(this.#client, this.#life, listener, this.#options, () =>
+      this.#links.delete(link),
+    )
+    this.#links.add(link)
+    link.open(() => this.#isCutOff)
+    return link
+  }
+
+  /** The connections that stand break, and both ends learn of it at some time. */
+  cut(): void {
+    for (const link of [...this.#links]) link.breakDown()
+  }
+
+  /** No new connection until `plugIn`. */
+  cutOff(): void {
+    this.#isCutOff = true
+    this.cut()
+  }
+
+  plugIn(): void {
+    this.#isCutOff = false
+  }
+
+  /** The client stops reading for a while, and the server's bytes stay with the server. */
+  stopReading(ms: number): void {
+    for (const link of this.#links) link.stopReading(ms)
+  }
+}
+
+/** One connection with its two directions. */
+class Link implements Wire {
+  readonly #client: string
+  readonly #clientLife: Life
+  readonly #listener: WireListener
+  readonly #options: NetworkOptions
+  readonly #handleEnd: () => void
+  /** What the document handles of this connection stand for. */
+  readonly #documents = new Map<number, { readonly name: string; readonly epoch: string }>()
+  readonly #lastArrivalMs = { up: 0, down: 0 }
+  #state: 'opening' | 'open' | 'over' = 'opening'
+  #isOverForServer = false
+  #host: Host | null = null
+  #accepted: Accepted | null = null
+  #outbox: Outbox | null = null
+  #silentUntilMs = 0
+  /** The cable was pulled: nothing arrives any more, in neither direction. */
+  #isBroken = false
+
+  constructor(
+    client: string,
+    clientLife: Life,
+    listener: WireListener,
+    options: NetworkOptions,
+    handleEnd: () => void,
+  ) {
+    this.#client = client
+    this.#clientLife = clientLife
+    this.#listener = listener
+    this.#options = options
+    this.#handleEnd = handleEnd
+  }
+
+  open(isCutOff: () => boolean): void {
+    const { timeline, host } = this.#options
+    timeline.schedule(1 + this.#delay(), this.#clientLife, () => {
+      if (this.#state !== 'opening') return
+      const found = isCutOff() ? null : host()
+      if (found === null || !found.life.isAlive) {
+        this.#end()
+        this.#listener.handleOpenFailed(
+          new ProviderError('connection-failed', 'nobody listens in the simulated network'),
+        )
+        return
+      }
+      this.#begin(found)
+      this.#state = 'open'
+      this.#listener.handleOpen()
+    })
+  }
+
+  request<Name extends RequestName>(
+    name: Name,
+    args: readonly unknown[],
+    handleAnswer: (outcome: Outcome<Name>) => void,
+  ): void {
+    const sent = structuredClone(args)
+    this.#up(name, sent, (value) => {
+      const answer = structuredClone(value)
+      this.#outbox?.charge(sizeOf(answer))
+      this.#carry('down', answer, false, () => {
+        const outcome = readAnswer(name, structuredClone(answer))
+        if (outcome.ok) this.#note(name, sent, outcome)
+        handleAnswer(outcome)
+      })
+    })
+  }
+
+  send(name: 'awareness' | 'leave', args: readonly unknown[]): void {
+    this.#up(name, structuredClone(args), null)
+  }
+
+  close(): void {
+    if (this.#state === 'open') this.#goodbye()
+    this.#end()
+  }
+
+  /** The cable is pulled: what is under way is lost, and each end learns of it when it does. */
+  breakDown(): void {
+    const { timeline, random } = this.#options
+    const wasOpen = this.#state === 'open'
+    if (!wasOpen) return
+    this.#isBroken = true
+    this.#end()
+    const noticed = (): number => random.below(random.chance(0.5) ? 100 : PING_MS)
+    timeline.schedule(noticed(), this.#clientLife, () => this.#listener.handleDown('cut'))
+    const host = this.#host as Host
+    timeline.schedule(noticed(), host.life, () => this.#disconnectServer())
+  }
+
+  stopReading(ms: number): void {
+    this.#silentUntilMs = this.#options.timeline.nowMs + ms
+  }
+
+  #begin(host: Host): void {
+    const { timeline, outbox } = this.#options
+    this.#host = host
+    this.#outbox = new Outbox({
+      ...outbox,
+      clock: timeline.serverClock(host.life),
+      stallMs: OUTBOX_STALL_MS,
+      onStalled: () => {
+        this.#disconnectServer()
+        this.#downFromServer('transport close')
+      },
+    })
+    this.#accepted = host.accept({
+      outbox: this.#outbox,
+      send: (event, args) => {
+        const message = structuredClone(args)
+        this.#outbox?.charge(sizeOf(message))
+        this.#carry('down', message, true, () =>
+          this.#deliverEvent(event, structuredClone(message)),
+        )
+      },
+    })
+    host.links.add(this)
+  }
+
+  /** The server's process is gone: its system closes the connection, and the client hears of it. */
+  handleHostDied(): void {
+    this.#downFromServer('transport close')
+  }
+
+  #downFromServer(reason: string): void {
+    const { timeline } = this.#options
+    if (this.#state !== 'open') return
+    timeline.schedule(this.#delay(), this.#clientLife, () => {
+      if (this.#state !== 'open') return
+      this.#end()
+      this.#listener.handleDown(reason)
+    })
+  }
+
+  #disconnectServer(): void {
+    if (this.#isOverForServer) return
+    this.#isOverForServer = true
+    this.#accepted?.handleDisconnect()
+  }
+
+  #goodbye(): void {
+    const host = this.#host as Host
+    this.#schedule('up', host.life, () => this.#disconnectServer())
+  }
+
+  #up(
+    event: ClientEvent,
+    args: readonly unknown[],
+    answer: ((value: unknown) => void) | null,
+  ): void {
+    this.#carry('up', args, true, () =>
+      this.#accepted?.receive(event, structuredClone(args), answer),
+    )
+  }
+
+  /** `isRepeatable`: a network that doubles messages may double this one. */
+  #carry(direction: Direction, message: unknown, isRepeatable: boolean, deliver: () => void): void {
+    const { random, weather } = this.#options
+    const host = this.#host
+    if (this.#state !== 'open' || host === null) return
+    const bytes = direction === 'down' ? sizeOf(message) : 0
+    const life = direction === 'up' ? host.life : this.#clientLife
+    const isLost = random.chance(weather.loss)
+    const arrive = (): void => {
+      if (direction === 'down' && host.life.isAlive && !this.#isOverForServer)
+        this.#outbox?.discharge(bytes)
+      if (isLost) return
+      // Under way when the connection broke, or to somebody who is gone.
+      if (direction === 'up' ? this.#isOverForServer : this.#state !== 'open') return
+      deliver()
+    }
+    this.#schedule(direction, life, arrive)
+    if (isRepeatable && random.chance(weather.doubling))
+      this.#schedule(direction, life, () => {
+        if (direction === 'up' ? !this.#isOverForServer : this.#state === 'open') deliver()
+      })
+  }
+
+  #schedule(direction: Direction, life: Life, run: () => void): void {
+    const { timeline, random, weather } = this.#options
+    let atMs = timeline.nowMs + this.#delay()
+    if (direction === 'down') atMs = Math.max(atMs, this.#silentUntilMs)
+    if (!random.chance(weather.overtaking)) atMs = Math.max(atMs, this.#lastArrivalMs[direction])
+    this.#lastArrivalMs[direction] = Math.max(this.#lastArrivalMs[direction], atMs)
+    timeline.schedule(atMs - timeline.nowMs, life, () => {
+      if (!this.#isBroken) run()
+    })
+  }
+
+  #deliverEvent(event: 'update' | 'awareness' | 'closed', args: readonly unknown[]): void {
+    const [document, ...rest] = args as [number, ...unknown[]]
+    switch (event) {
+      case 'update': {
+        const [from, to, value] = rest as [number, number, unknown]
+        const update = readBytes(value) as Uint8Array
+        const known = this.#documents.get(document)
+        if (known !== undefined)
+          this.#options.observer.handleRelayed(known.name, known.epoch, update)
+        this.#listener.handleUpdate(document, from, to, update)
+        return
+      }
+      case 'awareness':
+        this.#listener.handleAwareness(document, readBytes(rest[0]) as Uint8Array)
+        return
+      case 'closed': {
+        const closed = readClosed(rest[0])
+        if (closed !== null) this.#listener.handleClosed(document, closed)
+      }
+    }
+  }
+
+  #note(name: RequestName, args: readonly unknown[], answer: object): void {
+    const { observer } = this.#options
+    if (name === 'join') {
+      const joined = answer as JoinAnswer
+      const { document: name } = args[0] as { document: string }
+      this.#documents.set(joined.document, { name, epoch: joined.epoch })
+      observer.handleJoined(this.#client, name, joined)
+      return
+    }
+    const document = this.#documents.get(args[0] as number)
+    if (document === undefined) return
+    if (name === 'pull' && !('snapshot' in (args[1] as object)))
+      observer.handlePulled(document.name, document.epoch, answer as PullAnswer)
+    if (name === 'update' && args[1] instanceof Uint8Array)
+      observer.handleSaved(document.name, document.epoch, args[1])
+  }
+
+  #end(): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    this.#host?.links.delete(this)
+    this.#handleEnd()
+  }
+
+  #delay(): number {
+    const { random, weather } = this.#options
+    const factor = random.chance(weather.stall) ? STALL_FACTOR : 1
+    return random.below(weather.latencyMs * factor + 1)
+  }
+}
+
+/** About the bytes of a message. */
+function sizeOf(value: unknown): number {
+  if (value instanceof Uint8Array) return value.length + 16
+  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + sizeOf(item), 8)
+  if (typeof value === 'object' && value !== null)
+    return Object.values(value).reduce((sum: number, item) => sum + sizeOf(item), 8)
+  return 8
+}

@@ -1,0 +1,187 @@
+import { Random } from '../update/random-world.ts'
+import type { NetworkWeather } from './network.ts'
+import type { ServerSettings } from './server-node.ts'
+
+/** Something that happens to the world, `afterMs` after what came before it. */
+export type Action = { readonly afterMs: number } & (
+  | {
+      readonly kind: 'edit'
+      readonly editor: number
+      readonly seed: number
+      readonly edits: number
+    }
+  | { readonly kind: 'paste'; readonly editor: number; readonly bytes: number }
+  | { readonly kind: 'move'; readonly editor: number; readonly seed: number }
+  | { readonly kind: 'disconnect'; readonly editor: number }
+  | { readonly kind: 'connect'; readonly editor: number }
+  /** Another provider on the same Y.Doc. */
+  | { readonly kind: 'reopen'; readonly editor: number }
+  /** The tab is closed, whatever was saved, and another one opened. */
+  | { readonly kind: 'replace'; readonly editor: number }
+  | { readonly kind: 'cut'; readonly client: number }
+  | { readonly kind: 'cut-off'; readonly client: number }
+  | { readonly kind: 'plug-in'; readonly client: number }
+  | { readonly kind: 'stop-reading'; readonly client: number; readonly ms: number }
+  | { readonly kind: 'kill'; readonly power: boolean; readonly downMs: number }
+  /** Kills after so many events from here: at any await of whatever is under way then. */
+  | { readonly kind: 'kill-soon'; readonly power: boolean; readonly events: number }
+  | { readonly kind: 'restart' }
+  | { readonly kind: 'compact'; readonly document: number }
+  | { readonly kind: 'server-edit'; readonly document: number; readonly seed: number }
+  | { readonly kind: 'read'; readonly document: number }
+  | { readonly kind: 'delete'; readonly document: number }
+  | { readonly kind: 'write-errors'; readonly share: number; readonly ms: number }
+  | { readonly kind: 'read-errors'; readonly share: number; readonly ms: number }
+  | { readonly kind: 'full-disk'; readonly ms: number }
+  | { readonly kind: 'backup' }
+  | { readonly kind: 'restore' }
+)
+
+export type ActionKind = Action['kind']
+
+/** Everything that a run depends on: the same story is the same run, to the last event. */
+export interface Story {
+  /** Draws delays, losses and failures. */
+  readonly seed: number
+  readonly clients: number
+  readonly documents: number
+  readonly network: NetworkWeather
+  readonly diskLatencyMs: number
+  readonly outboxSoftBytes: number
+  readonly server: ServerSettings
+  readonly actions: readonly Action[]
+}
+
+export const CALM_NETWORK: NetworkWeather = {
+  latencyMs: 5,
+  stall: 0,
+  loss: 0,
+  doubling: 0,
+  overtaking: 0,
+}
+
+type Weights = Partial<Record<ActionKind, number>>
+
+const CALM_WEIGHTS: Weights = { edit: 60, move: 8, read: 1, compact: 2, 'server-edit': 2 }
+
+const DISTURBANCES: readonly Weights[] = [
+  { cut: 6, 'cut-off': 2, 'plug-in': 3, disconnect: 3, connect: 5 },
+  { kill: 2, 'kill-soon': 4 },
+  { restart: 2 },
+  { reopen: 4, replace: 4, disconnect: 3, connect: 5 },
+  { 'write-errors': 2, 'read-errors': 1, 'full-disk': 1 },
+  { compact: 12, 'kill-soon': 4 },
+  { 'stop-reading': 6 },
+  { paste: 2 },
+]
+
+/** The story of a seed. Each has its own mixture: a few kinds of trouble often, rather than all a little. */
+export function storyOf(seed: number): Story {
+  const random = new Random(seed)
+  const weights: Record<string, number> = { ...CALM_WEIGHTS }
+  for (const disturbance of DISTURBANCES)
+    if (random.chance(0.4))
+      for (const [kind, weight] of Object.entries(disturbance))
+        weights[kind] = (weights[kind] ?? 0) + weight
+  // Both end or turn back histories; together they would need a new database id (see docs/guarantees.md).
+  if (random.chance(0.15)) weights['delete'] = 2
+  else if (random.chance(0.1)) Object.assign(weights, { backup: 2, restore: 2 })
+  const clients = 1 + random.below(4)
+  const documents = random.chance(0.6) ? 1 : 1 + random.below(3)
+  const isLossy = random.chance(0.2)
+  const kinds = Object.entries(weights).flatMap(([kind, weight]) =>
+    Array.from({ length: weight }, () => kind as ActionKind),
+  )
+  const pace = random.pick([3, 30, 300])
+  return {
+    seed,
+    clients,
+    documents,
+    network: {
+      latencyMs: random.pick([0, 5, 40, 200]),
+      stall: random.chance(0.3) ? 0.02 : 0,
+      loss: isLossy ? 0.03 : 0,
+      doubling: isLossy ? 0.05 : 0,
+      overtaking: isLossy ? 0.1 : 0,
+    },
+    diskLatencyMs: random.pick([0, 1, 5, 50]),
+    outboxSoftBytes: random.pick([300, 2000, 1_000_000]),
+    server: {
+      relayIntervalMs: random.pick([0, 16, 100]),
+      presenceIntervalMs: random.pick([0, 50]),
+      idleUnloadMs: random.pick([0, 10, 30_000]),
+      recentBytes: random.pick([0, 200, 262_144]),
+      snapshotCacheBytes: random.pick([0, 67_108_864]),
+      compactAfterEntries: random.pick([2, 5, 20, 2000]),
+      workerMs: random.pick([0, 5, 100]),
+      workerError: random.chance(0.1) ? 0.2 : 0,
+    },
+    actions: Array.from({ length: 15 + random.below(60) }, () =>
+      actionOf(random.pick(kinds), random, clients, documents, random.below(pace)),
+    ),
+  }
+}
+
+function actionOf(
+  kind: ActionKind,
+  random: Random,
+  clients: number,
+  documents: number,
+  afterMs: number,
+): Action {
+  const editor = random.below(clients * documents)
+  const client = random.below(clients)
+  const document = random.below(documents)
+  const seed = random.below(2 ** 31)
+  switch (kind) {
+    case 'edit':
+      return { afterMs, kind, editor, seed, edits: random.chance(0.8) ? 1 : 1 + random.below(20) }
+    case 'paste':
+      return { afterMs, kind, editor, bytes: random.pick([2000, 20_000, 300_000, 600_000]) }
+    case 'move':
+      return { afterMs, kind, editor, seed }
+    case 'disconnect':
+    case 'connect':
+    case 'reopen':
+    case 'replace':
+      return { afterMs, kind, editor }
+    case 'cut':
+    case 'cut-off':
+    case 'plug-in':
+      return { afterMs, kind, client }
+    case 'stop-reading':
+      return { afterMs, kind, client, ms: random.pick([100, 2000, 60_000]) }
+    case 'kill':
+      return { afterMs, kind, power: random.chance(0.5), downMs: random.below(3000) }
+    case 'kill-soon':
+      return { afterMs, kind, power: random.chance(0.5), events: 1 + random.below(40) }
+    case 'compact':
+    case 'read':
+    case 'delete':
+      return { afterMs, kind, document }
+    case 'server-edit':
+      return { afterMs, kind, document, seed }
+    case 'write-errors':
+      return { afterMs, kind, share: random.pick([0.1, 0.5, 1]), ms: random.below(2000) }
+    case 'read-errors':
+      return { afterMs, kind, share: random.pick([0.05, 0.3]), ms: random.below(2000) }
+    case 'full-disk':
+      return { afterMs, kind, ms: random.below(5000) }
+    case 'restart':
+    case 'backup':
+    case 'restore':
+      return { afterMs, kind }
+  }
+}
+
+/** A story in lines that a person can follow. */
+export function tell(story: Story): string {
+  const { actions, ...setting } = story
+  return [
+    JSON.stringify(setting),
+    ...actions.map(({ afterMs, kind, ...details }) => {
+      const words = Object.entries(details).map(([name, value]) => `${name} ${String(value)}`)
+      return `  +${afterMs} ms  ${kind}  ${words.join(', ')}`.trimEnd()
+    }),
+  ].join('\n')
+}

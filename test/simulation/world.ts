@@ -1,0 +1,302 @@
+import type { DocumentName } from '../../protocol/index.ts'
+import { edit } from '../update/random-edit.ts'
+import { Random } from '../update/random-world.ts'
+import { Books } from './books.ts'
+import { CALM, SimulatedDisk, type Rows } from './disk.ts'
+import { Editor } from './editor.ts'
+import { ClientNetwork, type NetworkWeather } from './network.ts'
+import { ServerNode } from './server-node.ts'
+import type { Action, Story } from './story.ts'
+import { Life, Timeline } from './timeline.ts'
+
+/** Kinds of trouble in which a server may log errors and refuse requests. */
+const DISK_TROUBLE: ReadonlySet<string> = new Set(['write-errors', 'read-errors', 'full-disk'])
+
+/** What a story has done so far. Faults are what must never be. */
+export class World {
+  readonly story: Story
+  readonly timeline = new Timeline((error) => this.fault(`an event threw: ${stackOf(error)}`))
+  readonly random: Random
+  readonly disk: SimulatedDisk
+  readonly weather: NetworkWeather
+  readonly books = new Books()
+  readonly editors: Editor[] = []
+  readonly clients: ClientNetwork[] = []
+  readonly clientLife = new Life('clients')
+  readonly names: readonly string[]
+  readonly faults: string[] = []
+  /** Histories that were deleted: they must never come back. */
+  readonly deleted = new Set<string>()
+  /** Documents whose history may have ended. */
+  readonly endings = new Set<string>()
+  /** Looks at the disk after a crash. */
+  readonly #inspect: (world: World) => Promise<void>
+  readonly #hasDiskTrouble: boolean
+  node: ServerNode | null = null
+  /** Whoever asks a server that is being closed is refused. */
+  #isClosing = false
+  #lives = 0
+  #nextClientId = 1
+  #backup: Rows | null = null
+  #eventsToKill: { left: number; readonly power: boolean } | null = null
+
+  constructor(story: Story, inspect: (world: World) => Promise<void>) {
+    this.story = story
+    this.#inspect = inspect
+    this.random = new Random(story.seed ^ 0x5eed)
+    this.disk = new SimulatedDisk(this.timeline, this.random)
+    this.disk.weather.latencyMs = story.diskLatencyMs
+    this.weather = { ...story.network }
+    this.names = Array.from({ length: story.documents }, (_, index) => `document-${index}`)
+    this.#hasDiskTrouble =
+      story.server.workerError > 0 || story.actions.some(({ kind }) => DISK_TROUBLE.has(kind))
+    this.start()
+    for (let client = 0; client < story.clients; client++) {
+      this.clients.push(this.#network(client))
+      for (const name of this.names) this.editors.push(this.#editor(client, name))
+    }
+  }
+
+  fault(what: string): void {
+    if (this.faults.length < 10) this.faults.push(`${this.timeline.elapsedMs} ms: ${what}`)
+  }
+
+  start(): void {
+    if (this.node !== null) return
+    this.node = new ServerNode(
+      `server ${++this.#lives}`,
+      this.story.server,
+      this.timeline,
+      this.disk,
+      this.random,
+      () => this.#handleNotOpened(),
+    )
+  }
+
+  /** A server that cannot open its storage ends, and whoever looks after it starts it again. */
+  #handleNotOpened(): void {
+    this.node?.errors.splice(0)
+    this.node?.kill()
+    this.node = null
+    this.timeline.schedule(1000, this.clientLife, () => this.start())
+  }
+
+  /** Lets this much time pass. */
+  async pass(ms: number): Promise<void> {
+    let isOver = false
+    this.timeline.schedule(ms, this.clientLife, () => (isOver = true))
+    while (!isOver && this.faults.length === 0) {
+      await this.timeline.step()
+      const kill = this.#eventsToKill
+      if (kill !== null && --kill.left <= 0) {
+        this.#eventsToKill = null
+        await this.kill(kill.power)
+        this.start()
+      }
+    }
+    this.#lookAtErrors()
+  }
+
+  async perform(action: Action): Promise<void> {
+    switch (action.kind) {
+      case 'kill':
+        await this.kill(action.power)
+        this.timeline.schedule(action.downMs, this.clientLife, () => this.start())
+        return
+      case 'kill-soon':
+        this.#eventsToKill = { left: action.events, power: action.power }
+        return
+      case 'restart':
+        return this.restart()
+      case 'restore':
+        return this.#restore()
+      default:
+        this.#act(action)
+    }
+  }
+
+  async kill(power: boolean): Promise<void> {
+    if (this.node === null) return
+    this.#lookAtErrors()
+    this.node.kill()
+    this.node = null
+    if (power) this.disk.cutPower()
+    await this.#inspect(this)
+  }
+
+  async restart(): Promise<void> {
+    const { node } = this
+    if (node === null) return
+    this.#isClosing = true
+    await this.finish(node.server.close(), 'the server did not close', node)
+    this.#isClosing = false
+    // It may have been killed meanwhile.
+    if (this.node === node) {
+      node.kill()
+      this.node = null
+      await this.#inspect(this)
+    }
+    this.start()
+  }
+
+  /** Waits for a promise of the server; one that never settles is a fault. */
+  async finish(work: Promise<unknown>, complaint: string, node: ServerNode): Promise<void> {
+    let isDone = false
+    work.then(
+      () => (isDone = true),
+      (error: unknown) => {
+        isDone = true
+        this.fault(`${complaint}: ${stackOf(error)}`)
+      },
+    )
+    for (let seconds = 0; seconds < 120 && !isDone && node.life.isAlive; seconds++)
+      await this.pass(1000)
+    if (!isDone && node.life.isAlive) this.fault(complaint)
+  }
+
+  replace(index: number): void {
+    const old = this.editors[index] as Editor
+    old.close()
+    const client = Math.floor(index / this.story.documents)
+    this.editors[index] = this.#editor(client, old.document)
+  }
+
+  #act(action: Action): void {
+    const { timeline, clientLife, disk } = this
+    switch (action.kind) {
+      case 'edit':
+        return this.#editorOf(action).edit(action.seed, action.edits)
+      case 'paste':
+        return this.#editorOf(action).paste(action.bytes)
+      case 'move':
+        return this.#editorOf(action).move(action.seed)
+      case 'disconnect':
+        return this.#editorOf(action).provider.disconnect()
+      case 'connect':
+        return this.#editorOf(action).provider.connect()
+      case 'reopen':
+        return this.#editorOf(action).reopen()
+      case 'replace':
+        return this.replace(action.editor)
+      case 'cut':
+        return this.#clientOf(action).cut()
+      case 'cut-off':
+        return this.#clientOf(action).cutOff()
+      case 'plug-in':
+        return this.#clientOf(action).plugIn()
+      case 'stop-reading':
+        return this.#clientOf(action).stopReading(action.ms)
+      case 'compact':
+        return this.#ask((node, name) => node.server.compact(name), action.document)
+      case 'read':
+        return this.#ask((node, name) => node.server.documentsApi().readJson(name), action.document)
+      case 'server-edit':
+        return this.#ask((node, name) => serverEdit(node, name, action.seed), action.document)
+      case 'delete':
+        return this.#delete(action.document)
+      case 'write-errors':
+        disk.weather.writeError = action.share
+        timeline.schedule(action.ms, clientLife, () => (disk.weather.writeError = 0))
+        return
+      case 'read-errors':
+        disk.weather.readError = action.share
+        timeline.schedule(action.ms, clientLife, () => (disk.weather.readError = 0))
+        return
+      case 'full-disk':
+        disk.weather.isFull = true
+        timeline.schedule(action.ms, clientLife, () => (disk.weather.isFull = false))
+        return
+      case 'backup':
+        this.#backup = disk.rows()
+        return
+      default:
+        throw new TypeError(`${action.kind} is performed elsewhere`)
+    }
+  }
+
+  /** Everything is as it should be from now on; what was broken heals by itself. */
+  calmDown(): void {
+    this.#eventsToKill = null
+    Object.assign(this.disk.weather, CALM)
+    Object.assign(this.weather, { stall: 0, loss: 0, doubling: 0, overtaking: 0 })
+    this.start()
+    for (const client of this.clients) client.plugIn()
+  }
+
+  /** Asks the server for something that must succeed, unless the disk is in trouble or the document goes. */
+  #ask(request: (node: ServerNode, name: DocumentName) => Promise<unknown>, index: number): void {
+    const { node } = this
+    const name = this.names[index] as DocumentName
+    if (node === null) return
+    request(node, name).catch((error: unknown) => {
+      if (!this.#hasDiskTrouble && !this.endings.has(name) && !this.#isClosing)
+        this.fault(`the server refused: ${stackOf(error)}`)
+    })
+  }
+
+  #delete(index: number): void {
+    const name = this.names[index] as DocumentName
+    this.endings.add(name)
+    const epochs = this.books.epochsOf(name)
+    this.#ask(async (node) => {
+      await node.server.documentsApi().delete(name)
+      for (const epoch of epochs) this.deleted.add(`${epoch} ${name}`)
+    }, index)
+  }
+
+  async #restore(): Promise<void> {
+    if (this.#backup === null || this.#backup.size === 0) return
+    await this.kill(false)
+    this.disk.restore(this.#backup)
+    this.books.forgetAll()
+    for (const name of this.names) this.endings.add(name)
+    this.start()
+  }
+
+  #lookAtErrors(): void {
+    const errors = this.node?.errors.splice(0) ?? []
+    if (!this.#hasDiskTrouble) for (const error of errors) this.fault(`the server logged: ${error}`)
+  }
+
+  #editorOf({ editor }: { readonly editor: number }): Editor {
+    return this.editors[editor] as Editor
+  }
+
+  #clientOf({ client }: { readonly client: number }): ClientNetwork {
+    return this.clients[client] as ClientNetwork
+  }
+
+  #network(client: number): ClientNetwork {
+    const softBytes = this.story.outboxSoftBytes
+    return new ClientNetwork(`client-${client}`, this.clientLife, {
+      timeline: this.timeline,
+      random: this.random,
+      weather: this.weather,
+      outbox: { softBytes, hardBytes: softBytes * 16 },
+      observer: this.books,
+      host: () => this.node,
+    })
+  }
+
+  #editor(client: number, document: string): Editor {
+    return new Editor({
+      client: `client-${client}`,
+      document,
+      clientId: this.#nextClientId++,
+      network: this.clients[client] as ClientNetwork,
+      clock: this.timeline.clientClock(this.clientLife, this.random),
+      books: this.books,
+      handleFault: (fault) => this.fault(fault),
+    })
+  }
+}
+
+async function serverEdit(node: ServerNode, name: string, seed: number): Promise<void> {
+  const editor = await node.server.open(name)
+  await editor.transact((doc) => edit(doc, new Random(seed)))
+  await editor.close()
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
