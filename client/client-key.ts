@@ -2,17 +2,23 @@ import type * as Y from 'yjs'
 
 const KEY_BYTES = 18
 
-/** One per Y.Doc instance, for its life: a provider that follows another on one Y.Doc is the same client. */
-const keys = new WeakMap<Y.Doc, string>()
+interface Identity {
+  readonly key: string
+  attempts: number
+}
 
-/** The secret with which a returning Y.Doc takes its client id over from its own older socket. */
-export function clientKey(doc: Y.Doc): string {
-  let key = keys.get(doc)
-  if (key === undefined) {
+/** One per Y.Doc instance, for its life: a provider that follows another on one Y.Doc is the same client. */
+const identities = new WeakMap<Y.Doc, Identity>()
+
+/** The secret with which a returning Y.Doc takes its client id over from its own older socket, and which try this is. */
+export function nextAttempt(doc: Y.Doc): { readonly key: string; readonly attempt: number } {
+  let identity = identities.get(doc)
+  if (identity === undefined) {
     // Not crypto.randomUUID: browsers withhold it from pages that came over plain HTTP.
     const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES))
-    key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-    keys.set(doc, key)
+    const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+    identity = { key, attempts: 0 }
+    identities.set(doc, identity)
   }
-  return key
+  return { key: identity.key, attempt: ++identity.attempts }
 }

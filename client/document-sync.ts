@@ -11,7 +11,7 @@ import { applyUpdates } from './apply-updates.ts'
 import { Backoff } from './backoff.ts'
 import { CatchUp } from './catch-up.ts'
 import type { Channel, ChannelMember } from './channel.ts'
-import { clientKey } from './client-key.ts'
+import { nextAttempt } from './client-key.ts'
 import type { CancelTimer } from './clock.ts'
 import type { DocumentSyncOptions, Membership } from './document-sync-options.ts'
 import { knownEpoch, rememberEpoch } from './known-epochs.ts'
@@ -117,7 +117,9 @@ export class DocumentSync implements ChannelMember {
   }
 
   handleAwareness(update: Uint8Array): void {
-    if (this.#state.at === 'live') this.#options.handlers.handlePresence(update)
+    // While a large document loads, others are shown already, and nobody who leaves meanwhile stays behind.
+    if (this.#state.at === 'live' || this.#state.at === 'loading')
+      this.#options.handlers.handlePresence(update)
   }
 
   handleClosed(closed: Closed): void {
@@ -136,7 +138,7 @@ export class DocumentSync implements ChannelMember {
     const request: JoinRequest = {
       document: documentName,
       clientId: state.clientId,
-      key: clientKey(doc),
+      ...nextAttempt(doc),
       stateVector: Y.encodeStateVector(doc),
       ...(this.#epoch === null ? {} : { epoch: this.#epoch }),
       ...(this.#epoch === null || this.#cursor === null ? {} : { seq: this.#cursor.seq }),
@@ -191,13 +193,15 @@ export class DocumentSync implements ChannelMember {
       handleLoaded: (bytes) =>
         this.#goLive(
           membership,
-          outcome,
+          // Its presence is shown already, and out of date by now.
+          withoutAwareness(outcome),
           [bytes, ...outcome.updates],
           loading.highestRelayed,
           joining.usesCursor,
         ),
       handleFailed: (refused) => this.#handleRefused(refused),
     })
+    if (outcome.awareness !== undefined) this.#options.handlers.handlePresence(outcome.awareness)
   }
 
   #goLive(
@@ -347,10 +351,14 @@ export class DocumentSync implements ChannelMember {
     if (state.at === 'live') {
       state.uploader.stop()
       state.catchUp.stop()
-      this.#options.handlers.handleLeft()
     }
+    if (state.at === 'live' || state.at === 'loading') this.#options.handlers.handleLeft()
     if (!this.#isSynced) return
     this.#isSynced = false
     this.#options.handlers.handleSynced(false)
   }
+}
+
+function withoutAwareness({ awareness: _shown, ...answer }: JoinAnswer): JoinAnswer {
+  return answer
 }

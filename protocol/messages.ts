@@ -16,6 +16,11 @@ export interface JoinRequest {
    * client id over from an older socket, so that a reconnect is visible at once.
    */
   readonly key: string
+  /**
+   * Counts the joins of this Y.Doc instance, on whatever socket. An older join that was under way when its socket broke may
+   * be answered after a newer one; it takes nothing over from it. Default 0.
+   */
+  readonly attempt?: number
   /** The history that the client holds. Absent: it has never synced this document. */
   readonly epoch?: Epoch
   /** Together with `epoch`: the client has every update up to this one. */

@@ -17,6 +17,7 @@ export interface Join {
   readonly name: DocumentName
   readonly clientId: number
   readonly key: string
+  readonly attempt: number
   readonly epoch: Epoch | null
   readonly cursor: Cursor | null
   readonly stateVector: ReadonlyMap<number, number>
@@ -48,13 +49,14 @@ export function isClientId(value: unknown): value is number {
 
 export function readJoin(request: unknown): Join {
   if (!isRecord(request)) throw malformed('join takes an object')
-  const { document: name, clientId, key, epoch, seq, stateVector } = request
+  const { document: name, clientId, key, attempt = 0, epoch, seq, stateVector } = request
   const fault = documentNameFault(name)
   if (fault !== null || !isDocumentName(name))
     throw new DocumentError('invalid-document-name', fault ?? 'not a document name')
   if (!isClientId(clientId)) throw malformed('clientId must be a Yjs client id')
   if (typeof key !== 'string' || key.length < MIN_KEY_LENGTH || key.length > MAX_KEY_LENGTH)
     throw malformed(`key must be a string of ${MIN_KEY_LENGTH} to ${MAX_KEY_LENGTH} characters`)
+  if (!isSequenceNumber(attempt)) throw malformed('attempt must be a number from 0 on')
   if (epoch !== undefined && !isEpoch(epoch)) throw malformed('epoch must be a short string')
   if (seq !== undefined && (epoch === undefined || !isSequenceNumber(seq)))
     throw malformed('seq must be a sequence number, and needs an epoch')
@@ -66,6 +68,7 @@ export function readJoin(request: unknown): Join {
     name,
     clientId,
     key,
+    attempt,
     epoch: epoch ?? null,
     cursor: epoch !== undefined && seq !== undefined ? { epoch, seq } : null,
     stateVector: clocks,

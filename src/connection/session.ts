@@ -71,7 +71,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
 
   /** A Y.Doc joined through this connection (again). Its client id is claimed for presence if it is free. */
   addMember(join: Join): void {
-    const ownsPresence = this.document.claims.claim(join.clientId, join.key, this)
+    const ownsPresence = this.document.claims.claim(join, this)
     this.#members.set(join.clientId, { ownsPresence })
     if (this.#members.size > 1) this.#isShared = true
   }

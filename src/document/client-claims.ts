@@ -3,8 +3,14 @@ export interface ClaimOwner {
   handleClaimLost(clientId: number): void
 }
 
-interface Claim {
+interface Credentials {
+  readonly clientId: number
   readonly key: string
+  /** Of several with the same key the one with the highest number is the client as it is now. */
+  readonly attempt: number
+}
+
+interface Claim extends Credentials {
   readonly owner: ClaimOwner
 }
 
@@ -21,10 +27,10 @@ export class ClientClaims {
   }
 
   /** Whether the id belongs to `owner` now. */
-  claim(clientId: number, key: string, owner: ClaimOwner): boolean {
+  claim({ clientId, key, attempt }: Credentials, owner: ClaimOwner): boolean {
     const claim = this.#claims.get(clientId)
-    if (claim !== undefined && claim.key !== key) return false
-    this.#claims.set(clientId, { key, owner })
+    if (claim !== undefined && (claim.key !== key || claim.attempt > attempt)) return false
+    this.#claims.set(clientId, { clientId, key, attempt, owner })
     if (claim !== undefined && claim.owner !== owner) claim.owner.handleClaimLost(clientId)
     return true
   }

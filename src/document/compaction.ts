@@ -49,7 +49,8 @@ export class Compaction {
     for (let running; (running = this.#running.get(document)) !== undefined;) await running
     if (this.#isClosing) return
     const run = this.#fold(document)
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
+        if (await this.#isGone(document)) return
         this.#retryAtEntries.set(document, document.tailEntries * 2)
         this.#options.logger.error('compaction failed; the log stays as it is', {
           document: document.name,
@@ -65,6 +66,16 @@ export class Compaction {
   async close(): Promise<void> {
     this.#isClosing = true
     await Promise.all(this.#running.values())
+  }
+
+  /** It was deleted meanwhile: there is nothing left to fold, and nobody to tell. */
+  async #isGone(document: OpenDocument): Promise<boolean> {
+    if (document.isEnded) return true
+    try {
+      return (await this.#options.storage.head(document.name)).epoch !== document.epoch
+    } catch {
+      return false
+    }
   }
 
   async #fold(document: OpenDocument): Promise<void> {

@@ -82,22 +82,26 @@ export function toJson(parts: StoredParts): Record<string, unknown> {
 }
 
 function rootType(doc: Y.Doc, name: string, type: ReturnType<Y.Doc['get']>): { toJSON(): unknown } {
+  let nested = 0
+  let xml = 0
   for (let item = type._start; item !== null; item = item.right) {
-    if (item.content instanceof Y.ContentString || item.content instanceof Y.ContentFormat)
+    const { content } = item
+    if (
+      content instanceof Y.ContentString ||
+      content instanceof Y.ContentFormat ||
+      content instanceof Y.ContentEmbed
+    )
       return doc.getText(name)
-    if (item.content instanceof Y.ContentEmbed) return doc.getText(name)
-    if (item.content instanceof Y.ContentType) {
-      const nested = item.content.type
-      if (
-        nested instanceof Y.XmlElement ||
-        nested instanceof Y.XmlText ||
-        nested instanceof Y.XmlHook
-      )
-        return doc.getXmlFragment(name)
-      return doc.getArray(name)
-    }
-    // A deleted run tells nothing about the type; look on.
-    if (!item.deleted) return doc.getArray(name)
+    if (item.deleted) continue
+    if (!(content instanceof Y.ContentType)) return doc.getArray(name)
+    nested++
+    if (isXmlNode(content.type)) xml++
   }
+  // An array may hold XML nodes too; a fragment holds nothing else.
+  if (nested > 0) return xml === nested ? doc.getXmlFragment(name) : doc.getArray(name)
   return type._map.size > 0 ? doc.getMap(name) : doc.getText(name)
+}
+
+function isXmlNode(type: unknown): boolean {
+  return type instanceof Y.XmlElement || type instanceof Y.XmlText || type instanceof Y.XmlHook
 }

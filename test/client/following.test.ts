@@ -15,6 +15,7 @@ test('the first join names the document and what it holds; the next one the posi
     document: 'draft',
     clientId: doc.clientID,
     key: expect.stringMatching(/^.{16,128}$/),
+    attempt: 1,
     stateVector: new Uint8Array([0]),
   } satisfies JoinRequest)
   const other = new OtherEditor()

@@ -209,3 +209,28 @@ test('awareness: null publishes nothing', () => {
   expect(sent(s)).toEqual([])
   expect(s.provider.awareness.getLocalState()).toBeNull()
 })
+
+test('T40 others come and go while a large document loads: who left is not there afterwards', () => {
+  const s = scene()
+  const { provider, wire, join } = s
+  const [leaver, stayer] = [new Other(), new Other()]
+  const others = (): number[] =>
+    [...provider.awareness.getStates().keys()].filter((id) => id !== provider.awareness.clientID)
+  const bytes = Y.encodeStateAsUpdate(new Y.Doc())
+  const snapshot = { seq: 1, bytes: bytes.length, chunkBytes: 10 }
+  join({ seq: 1, head: 1, snapshot, awareness: leaver.says({ name: 'Eve' }, 1) })
+  expect(others()).toEqual([leaver.id])
+  wire.sendAwareness(HANDLE, leaver.says(null, 2))
+  wire.sendAwareness(HANDLE, stayer.says({ name: 'Bob' }, 1))
+  wire.take('pull').answer({ ok: true, seq: 1, updates: [bytes] })
+  expect(provider.synced).toBe(true)
+  expect(others()).toEqual([stayer.id])
+  // The same when the connection breaks before everything is there.
+  wire.break()
+  expect(others()).toEqual([])
+  s.clock.advance(400)
+  join({ seq: 1, head: 1, snapshot, awareness: stayer.says({ name: 'Bob' }, 1) })
+  expect(others()).toEqual([stayer.id])
+  s.wire.break()
+  expect(others()).toEqual([])
+})

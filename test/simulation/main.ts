@@ -8,7 +8,8 @@ for (let seed = first; seed < first + count; seed++) {
   const story = storyOf(seed)
   const startedAt = Date.now()
   const { faults, trace } = await run(story)
-  if (Date.now() - startedAt > 1500) process.stdout.write(`slow ${seed}: ${trace} ${Date.now() - startedAt} ms\n`)
+  if (Date.now() - startedAt > 1500)
+    process.stdout.write(`slow ${seed}: ${trace} ${Date.now() - startedAt} ms\n`)
   if (count === 1 || faults.length > 0)
     process.stdout.write(`${seed}: ${trace}\n${faults.join('\n')}\n`)
   if (faults.length > 0 && process.argv[4] === 'shrink') {

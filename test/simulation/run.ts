@@ -172,7 +172,7 @@ function differenceBetween(one: Y.Doc, other: Y.Doc): string | null {
   if (!Y.equalSnapshots(left, right)) return 'state vectors or delete sets'
   for (const root of ['typed', 't', 'pasted', 'nudge'])
     if (textOf(one, root) !== textOf(other, root)) return `texts ${root}`
-  if (one.getXmlFragment('x').toString() !== other.getXmlFragment('x').toString()) return 'XML'
+  if (xmlOf(one) !== xmlOf(other)) return 'XML'
   if (contentOf(one) !== contentOf(other)) return 'maps or arrays'
   return null
 }
@@ -193,11 +193,16 @@ function textOf(doc: Y.Doc, root: string): string {
   )
 }
 
+function xmlOf(doc: Y.Doc): string {
+  return doc.getXmlFragment('x').toString().replace(HALVES, '')
+}
+
 const HALVES = /[\ud800-\udfff\ufffd]/g
 
 function contentOf(doc: Y.Doc): string {
   const content = [doc.getMap('m').toJSON(), doc.getArray('a').toJSON()]
   return JSON.stringify(content, (_key, value: unknown) => {
+    if (typeof value === 'string') return value.replace(HALVES, '')
     if (typeof value === 'bigint') return `${value}n`
     // Keys of a Y.Map come in the order in which they arrived.
     if (typeof value === 'object' && value !== null && !Array.isArray(value))

@@ -64,6 +64,7 @@ export class Timeline {
   }
 
   schedule(delayMs: number, life: Life, run: () => void, isTimer = false): () => void {
+    if (!Number.isFinite(delayMs)) throw new RangeError(`${life.name} waits for ${delayMs} ms`)
     const event: Scheduled = {
       atMs: this.#nowMs + Math.max(0, delayMs),
       order: this.#order++,
@@ -183,6 +184,6 @@ function isBefore(one: Scheduled, other: Scheduled): boolean {
 }
 
 /** Everything that promises have set off has run: the event loop comes round only after them. */
-function settled(): Promise<void> {
+export function settled(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
 }

@@ -7,7 +7,7 @@ import { Editor } from './editor.ts'
 import { ClientNetwork, type NetworkWeather } from './network.ts'
 import { ServerNode } from './server-node.ts'
 import type { Action, Story } from './story.ts'
-import { Life, Timeline } from './timeline.ts'
+import { Life, settled, Timeline } from './timeline.ts'
 
 /** Kinds of trouble in which a server may log errors and refuse requests. */
 const DISK_TROUBLE: ReadonlySet<string> = new Set(['write-errors', 'read-errors', 'full-disk'])
@@ -83,6 +83,8 @@ export class World {
 
   /** Lets this much time pass. */
   async pass(ms: number): Promise<void> {
+    // What was set off just now comes before anything that time brings.
+    await settled()
     let isOver = false
     this.timeline.schedule(ms, this.clientLife, () => (isOver = true))
     while (!isOver && this.faults.length === 0) {
@@ -247,6 +249,8 @@ export class World {
   async #restore(): Promise<void> {
     if (this.#backup === null || this.#backup.size === 0) return
     await this.kill(false)
+    // Nobody learns anything more of what is lost now.
+    for (const client of this.clients) client.cut()
     this.disk.restore(this.#backup)
     this.books.forgetAll()
     for (const name of this.names) this.endings.add(name)
