@@ -2,19 +2,8 @@ import type { DatabaseFiles, OpenLevel, OpenRequest } from '../../src/storage/da
 import { StorageError } from '../../src/errors.ts'
 import { Random } from '../update/random-world.ts'
 import { SimulatedLevel } from './level.ts'
+import { apply, type Change, type Rows } from './rows.ts'
 import type { Life, Timeline } from './timeline.ts'
-
-export type Row = readonly [key: Uint8Array, value: Uint8Array]
-export type Rows = Map<string, Row>
-
-/** A key's bytes as a string whose order is theirs. */
-export function keyOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
-}
-
-export type Change =
-  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
-  | { readonly type: 'del'; readonly key: Uint8Array }
 
 /** One file of LevelDB's log: writes in their order, of which the first `synced` survive a power cut. */
 interface LogFile {
@@ -139,10 +128,4 @@ export class SimulatedDisk {
     const oldest = this.#logs.shift() as LogFile
     for (const changes of oldest.writes) apply(this.#tables, changes)
   }
-}
-
-export function apply(rows: Rows, changes: readonly Change[]): void {
-  for (const change of changes)
-    if (change.type === 'put') rows.set(keyOf(change.key), [change.key, change.value])
-    else rows.delete(keyOf(change.key))
 }

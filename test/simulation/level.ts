@@ -1,6 +1,20 @@
-import type { Change, Row, Rows, SimulatedDisk } from './disk.ts'
-import { apply, keyOf } from './disk.ts'
-import type { Life } from './timeline.ts'
+import type { Random } from '../update/random-world.ts'
+import { apply, type Change, keyOf, type Row, type Rows } from './rows.ts'
+import type { Life, Timeline } from './timeline.ts'
+
+/** What lies below an opened database. */
+export interface LowerDisk {
+  readonly timeline: Timeline
+  readonly random: Random
+  readonly weather: {
+    readonly latencyMs: number
+    readonly readError: number
+    readonly writeError: number
+    readonly isFull: boolean
+  }
+  rows(): Rows
+  write(changes: readonly Change[], isSynced: boolean): void
+}
 
 interface Range {
   readonly gte?: Uint8Array
@@ -17,14 +31,14 @@ const CLEARED_AT_ONCE = 3
  * write it refuses all further ones, as LevelDB does; whether the failed write is there is seen only after the next opening.
  */
 export class SimulatedLevel {
-  readonly #disk: SimulatedDisk
+  readonly #disk: LowerDisk
   readonly #life: Life
   readonly #rows: Rows
   readonly #underWay = new Set<Promise<unknown>>()
   #isBroken = false
   #isClosed = false
 
-  constructor(disk: SimulatedDisk, life: Life) {
+  constructor(disk: LowerDisk, life: Life) {
     this.#disk = disk
     this.#life = life
     this.#rows = disk.rows()

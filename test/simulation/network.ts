@@ -6,7 +6,7 @@ import type { Accepted, ClientEvent } from '../../src/connection/gateway.ts'
 import type { Transport } from '../../src/connection/connection.ts'
 import { Outbox } from '../../src/connection/outbox.ts'
 import type { Random } from '../update/random-world.ts'
-import { Life, type Timeline } from './timeline.ts'
+import type { Life, Timeline } from './timeline.ts'
 
 /** What the network does, as shares of 1 unless said otherwise. */
 export interface NetworkWeather {
@@ -21,7 +21,7 @@ export interface NetworkWeather {
 }
 
 /** The server's end: who takes connections at the moment. */
-export interface Host {
+interface Host {
   readonly life: Life
   /** Connections that want to hear of its end. */
   readonly links: Set<{ handleHostDied(): void }>
@@ -49,7 +49,7 @@ export interface NetworkOptions {
 const STALL_FACTOR = 40
 const OUTBOX_STALL_MS = 30_000
 /** A peer that is gone without a word is noticed when it does not answer pings. */
-const PING_MS = 40_000
+export const PING_MS = 40_000
 
 type Direction = 'up' | 'down'
 

@@ -1,6 +1,7 @@
 import * as Y from 'yjs'
 import { missingFrom } from './books.ts'
 import type { Editor } from './editor.ts'
+import { PING_MS } from './network.ts'
 import { readStored, type Stored } from './stored.ts'
 import type { Story } from './story.ts'
 import { World } from './world.ts'
@@ -85,8 +86,9 @@ async function comeToRest(world: World): Promise<void> {
   const isNudged = wasLossy && world.random.chance(0.5)
   if (wasLossy && !isNudged) for (const client of world.clients) client.cut()
   for (const editor of world.editors) editor.provider.connect()
+  // Until then somebody may still believe in a connection that has broken.
+  await world.pass(PING_MS)
   if (isNudged) {
-    await world.pass(60_000)
     for (const name of world.names) nudge(world, name)
   }
   for (let ms = 0; ms < REST_MINUTES * 60_000 && world.faults.length === 0; ms += LOOK_EVERY_MS) {

@@ -33,10 +33,7 @@ export async function readStored(
 }
 
 /** Lets time pass until the work is done. */
-export async function drive<Result>(
-  timeline: Timeline,
-  work: () => Promise<Result>,
-): Promise<Result> {
+async function drive<Result>(timeline: Timeline, work: () => Promise<Result>): Promise<Result> {
   let isDone = false
   const result = work().finally(() => (isDone = true))
   // A rejection is for whoever awaits the result; here it only ends the loop.

@@ -37,7 +37,7 @@ export type Action = { readonly afterMs: number } & (
   | { readonly kind: 'restore' }
 )
 
-export type ActionKind = Action['kind']
+type ActionKind = Action['kind']
 
 /** Everything that a run depends on: the same story is the same run, to the last event. */
 export interface Story {

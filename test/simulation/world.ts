@@ -2,9 +2,10 @@ import type { DocumentName } from '../../protocol/index.ts'
 import { edit } from '../update/random-edit.ts'
 import { Random } from '../update/random-world.ts'
 import { Books } from './books.ts'
-import { CALM, SimulatedDisk, type Rows } from './disk.ts'
+import { CALM, SimulatedDisk } from './disk.ts'
 import { Editor } from './editor.ts'
 import { ClientNetwork, type NetworkWeather } from './network.ts'
+import type { Rows } from './rows.ts'
 import { ServerNode } from './server-node.ts'
 import type { Action, Story } from './story.ts'
 import { Life, settled, Timeline } from './timeline.ts'
@@ -100,10 +101,12 @@ export class World {
   }
 
   async perform(action: Action): Promise<void> {
+    const { timeline, clientLife, disk } = this
+    const { weather } = disk
     switch (action.kind) {
       case 'kill':
         await this.kill(action.power)
-        this.timeline.schedule(action.downMs, this.clientLife, () => this.start())
+        timeline.schedule(action.downMs, clientLife, () => this.start())
         return
       case 'kill-soon':
         this.#eventsToKill = { left: action.events, power: action.power }
@@ -112,8 +115,50 @@ export class World {
         return this.restart()
       case 'restore':
         return this.#restore()
-      default:
-        this.#act(action)
+      case 'edit':
+        return this.#editorOf(action).edit(action.seed, action.edits)
+      case 'paste':
+        return this.#editorOf(action).paste(action.bytes)
+      case 'move':
+        return this.#editorOf(action).move(action.seed)
+      case 'disconnect':
+        return this.#editorOf(action).provider.disconnect()
+      case 'connect':
+        return this.#editorOf(action).provider.connect()
+      case 'reopen':
+        return this.#editorOf(action).reopen()
+      case 'replace':
+        return this.replace(action.editor)
+      case 'cut':
+        return this.#clientOf(action).cut()
+      case 'cut-off':
+        return this.#clientOf(action).cutOff()
+      case 'plug-in':
+        return this.#clientOf(action).plugIn()
+      case 'stop-reading':
+        return this.#clientOf(action).stopReading(action.ms)
+      case 'compact':
+        return this.#ask((node, name) => node.server.compact(name), action.document)
+      case 'read':
+        return this.#ask((node, name) => node.server.documentsApi().readJson(name), action.document)
+      case 'server-edit':
+        return this.#ask((node, name) => serverEdit(node, name, action.seed), action.document)
+      case 'delete':
+        return this.#delete(action.document)
+      case 'write-errors':
+        weather.writeError = action.share
+        timeline.schedule(action.ms, clientLife, () => (weather.writeError = 0))
+        return
+      case 'read-errors':
+        weather.readError = action.share
+        timeline.schedule(action.ms, clientLife, () => (weather.readError = 0))
+        return
+      case 'full-disk':
+        weather.isFull = true
+        timeline.schedule(action.ms, clientLife, () => (weather.isFull = false))
+        return
+      case 'backup':
+        this.#backup = disk.rows()
     }
   }
 
@@ -161,59 +206,6 @@ export class World {
     old.close()
     const client = Math.floor(index / this.story.documents)
     this.editors[index] = this.#editor(client, old.document)
-  }
-
-  #act(action: Action): void {
-    const { timeline, clientLife, disk } = this
-    switch (action.kind) {
-      case 'edit':
-        return this.#editorOf(action).edit(action.seed, action.edits)
-      case 'paste':
-        return this.#editorOf(action).paste(action.bytes)
-      case 'move':
-        return this.#editorOf(action).move(action.seed)
-      case 'disconnect':
-        return this.#editorOf(action).provider.disconnect()
-      case 'connect':
-        return this.#editorOf(action).provider.connect()
-      case 'reopen':
-        return this.#editorOf(action).reopen()
-      case 'replace':
-        return this.replace(action.editor)
-      case 'cut':
-        return this.#clientOf(action).cut()
-      case 'cut-off':
-        return this.#clientOf(action).cutOff()
-      case 'plug-in':
-        return this.#clientOf(action).plugIn()
-      case 'stop-reading':
-        return this.#clientOf(action).stopReading(action.ms)
-      case 'compact':
-        return this.#ask((node, name) => node.server.compact(name), action.document)
-      case 'read':
-        return this.#ask((node, name) => node.server.documentsApi().readJson(name), action.document)
-      case 'server-edit':
-        return this.#ask((node, name) => serverEdit(node, name, action.seed), action.document)
-      case 'delete':
-        return this.#delete(action.document)
-      case 'write-errors':
-        disk.weather.writeError = action.share
-        timeline.schedule(action.ms, clientLife, () => (disk.weather.writeError = 0))
-        return
-      case 'read-errors':
-        disk.weather.readError = action.share
-        timeline.schedule(action.ms, clientLife, () => (disk.weather.readError = 0))
-        return
-      case 'full-disk':
-        disk.weather.isFull = true
-        timeline.schedule(action.ms, clientLife, () => (disk.weather.isFull = false))
-        return
-      case 'backup':
-        this.#backup = disk.rows()
-        return
-      default:
-        throw new TypeError(`${action.kind} is performed elsewhere`)
-    }
   }
 
   /** Everything is as it should be from now on; what was broken heals by itself. */
