@@ -11,6 +11,7 @@ export interface CompactionOptions {
   readonly logger: Logger
   readonly afterBytes: number
   readonly afterEntries: number
+  readonly handleFailed: () => void
 }
 
 /**
@@ -52,6 +53,7 @@ export class Compaction {
       .catch(async (error: unknown) => {
         if (await this.#isGone(document)) return
         this.#retryAtEntries.set(document, document.tailEntries * 2)
+        this.#options.handleFailed()
         this.#options.logger.error('compaction failed; the log stays as it is', {
           document: document.name,
           error,

@@ -22,7 +22,10 @@ describe('faulty storage without faults', () => {
   })
 
   describe('around LevelDB', () => {
-    storageContract({ describe, test }, levelFactory((inner) => faultyStorage(inner, () => null)))
+    storageContract(
+      { describe, test },
+      levelFactory((inner) => faultyStorage(inner, () => null)),
+    )
   })
 
   describe('with every call held back for a while', () => {
