@@ -247,11 +247,6 @@ export class Server implements DocumentServer {
   documentsApi(): DocumentsApi {
     const { storage, authenticate } = this.#options
     const authorize = reportingWrongAnswers(this.#options)
-    const stored = async (name: DocumentName) => {
-      await this.#opening
-      const head = await storage.head(name)
-      return head.seq === 0 ? null : head
-    }
     return {
       authorizeRequest: async (handshake) => {
         const user = await identify(authenticate, handshake)
@@ -262,14 +257,14 @@ export class Server implements DocumentServer {
         return storage.list(request)
       },
       readUpdate: async (name) => {
-        const head = await stored(name)
-        if (head === null) return null
-        return { epoch: head.epoch, seq: head.seq, update: await this.#reader.whole(head, name) }
+        await this.#opening
+        const stored = await this.#reader.whole(name)
+        return stored && { epoch: stored.epoch, seq: stored.seq, update: stored.content }
       },
       readJson: async (name) => {
-        const head = await stored(name)
-        if (head === null) return null
-        return { epoch: head.epoch, seq: head.seq, json: await this.#reader.json(head, name) }
+        await this.#opening
+        const stored = await this.#reader.json(name)
+        return stored && { epoch: stored.epoch, seq: stored.seq, json: stored.content }
       },
       applyUpdate: async (name, update, author) => {
         this.#assertNotClosing()

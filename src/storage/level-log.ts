@@ -20,6 +20,8 @@ const NEVER_WRITTEN: DocumentRecord = {
   isWritten: false,
   snapshotSeq: 0,
   previousSeq: 0,
+  seq: 0,
+  lostSeq: 0,
 }
 
 /** Reads from disk what is known of a document: its record and the end of its log. */
@@ -29,12 +31,14 @@ export async function learnState(level: OpenLevel, name: string): Promise<Docume
   if (stored === undefined) {
     const rows = await level.keys({ ...rowsBeforeGeneration('entry', name), limit: 1 }).all()
     if (rows.length > 0) throw recordDamaged({ name, what: 'record' }, 'is missing, its log is not')
-    return { ...NEVER_WRITTEN, seq: 0 }
+    return { ...NEVER_WRITTEN, recordedSeq: 0 }
   }
   const record = decodeDocument(key, stored, name)
   const seq = await lastSeq(level, name, record)
   if (record.isWritten && seq === 0) throw recordDamaged({ name, what: 'log' }, 'is missing')
-  return { ...record, seq }
+  if (seq < record.seq)
+    throw recordDamaged({ name, what: 'log' }, `ends after entry ${seq} of ${record.seq}`)
+  return { ...record, seq, recordedSeq: record.seq }
 }
 
 async function lastSeq(level: OpenLevel, name: string, record: DocumentRecord): Promise<number> {

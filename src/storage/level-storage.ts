@@ -82,13 +82,13 @@ export class LevelStorage implements Storage {
       return learnState(this.#database.level, name)
     })
     this.#writes = new WriteQueue(this.#database, this.#states)
-    this.#reader = new LevelReader(this.#database, this.#states)
     this.#maintenance = new LevelMaintenance(
       this.#database,
       this.#states,
       this.#writes,
       this.#logger,
     )
+    this.#reader = new LevelReader(this.#database, this.#states, this.#maintenance)
   }
 
   open(): Promise<void> {
@@ -189,6 +189,12 @@ export class LevelStorage implements Storage {
     this.#maintenance.stop()
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
     await this.#maintenance.whenIdle()
+    if (this.#lock !== null)
+      await this.#maintenance.recordHeads().catch((error: unknown) =>
+        this.#logger.warn('the ends of the logs could not be recorded', {
+          error: reasonOf(error),
+        }),
+      )
     try {
       await this.#database.close()
     } finally {

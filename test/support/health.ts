@@ -1,9 +1,9 @@
 import express from 'express'
 import type { RunningServer } from './running-server.ts'
 
-/** Serves `/readyz` and `/metrics` beside the documents. */
-export function serveHealth(server: RunningServer): void {
-  const app = express().use(server.documents.healthRouter())
+/** Serves `/readyz` and `/metrics`, and what else `app` has, beside the documents. */
+export function serveHealth(server: RunningServer, app = express()): void {
+  app.use(server.documents.healthRouter())
   const [sockets] = server.http.listeners('request')
   server.http.removeAllListeners('request')
   server.http.on('request', (request, response) => {
