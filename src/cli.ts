@@ -63,7 +63,11 @@ export async function runCli(args: readonly string[]): Promise<void> {
 async function serve(options: ServeOptions): Promise<void> {
   const log = new StartLog()
   const logger = lineLogger((line) => log.write(line), Date.now)
-  const storage = levelStorage(options.dataDirectory, { durability: options.durability, logger })
+  const storage = levelStorage(options.dataDirectory, {
+    durability: options.durability,
+    acceptLoss: options.acceptLoss,
+    logger,
+  })
   const documents = createDocumentServer({
     storage,
     logger,

@@ -64,9 +64,13 @@ export class Compaction {
     await run
   }
 
-  /** Waits for what is under way. */
-  async close(): Promise<void> {
+  /** Begins nothing more, and waits for what is under way. */
+  close(): Promise<void> {
     this.#isClosing = true
+    return this.whenIdle()
+  }
+
+  async whenIdle(): Promise<void> {
     await Promise.all(this.#running.values())
   }
 

@@ -176,7 +176,7 @@ describe('damage', () => {
     })
   })
 
-  test('T10 a flipped byte in LevelDB’s own log is reported, or found when its document is read', async () => {
+  test('T10 a flipped byte in LevelDB’s own log is refused, and reported when the loss is accepted', async () => {
     const directory = await filled()
     const folder = join(directory, 'log')
     const [log] = (await readdir(folder)).filter((file) => file.endsWith('.log'))
@@ -184,9 +184,20 @@ describe('damage', () => {
     const at = bytes.indexOf('update 6')
     bytes[at] = (bytes[at] as number) ^ 1
     await writeFile(join(folder, log as string), bytes)
+    // Which documents it concerns LevelDB does not tell, and a shorter log looks like a whole one.
+    await expect(levelStorage(directory).open()).rejects.toMatchObject({
+      code: 'storage-inaccessible',
+      message: expect.stringContaining(`${log} is not as it was closed`),
+    })
+    await rm(join(folder, 'CLOSED'))
+    await expect(levelStorage(directory).open()).rejects.toMatchObject({
+      code: 'storage-inaccessible',
+      message: expect.stringMatching(/\.log is damaged at byte \d+/),
+    })
     const errors: string[] = []
     const ignore = (): void => undefined
     const storage = levelStorage(directory, {
+      acceptLoss: true,
       logger: {
         debug: ignore,
         info: ignore,
@@ -195,7 +206,10 @@ describe('damage', () => {
       },
     })
     await storage.open()
-    expect(errors).toEqual(['LevelDB dropped damaged bytes of its log: updates may be missing'])
+    expect(errors).toEqual([
+      'the database is damaged; going on without what cannot be read',
+      'LevelDB dropped damaged bytes of its log: updates may be missing',
+    ])
     await storage.close()
   })
 })
