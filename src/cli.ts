@@ -22,7 +22,7 @@ const EXIT_USAGE = 2
 /** An orderly stop that takes longer than this is stuck; process supervisors kill after 10 s or more. */
 const STOP_TIMEOUT_MS = 9000
 
-/** After the documents were closed the storage is closed already, unless it hangs. */
+/** After the documents were closed the storage and the connections are too, unless they hang. */
 const LEAVE_TIMEOUT_MS = 1000
 
 const START_PAGE = fileURLToPath(new URL('../start', import.meta.url))
@@ -61,6 +61,7 @@ export async function runCli(args: readonly string[]): Promise<void> {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
+  const stopRequested = whenToldToStop()
   const log = new StartLog()
   const logger = lineLogger((line) => log.write(line), Date.now)
   const storage = levelStorage(options.dataDirectory, {
@@ -73,7 +74,6 @@ async function serve(options: ServeOptions): Promise<void> {
     logger,
     ...(options.allowedOrigins === null ? {} : { allowedOrigins: options.allowedOrigins }),
   })
-  const stopRequested = whenToldToStop()
   const http = await Promise.race([start(documents, options, logger), stopRequested])
   // Told to stop while a disk that hangs kept it from starting: nobody was told anything yet.
   if (typeof http === 'string') return leave(storage)
@@ -98,7 +98,7 @@ async function leave(storage: Storage): Promise<void> {
       () => true,
       () => true,
     ),
-    new Promise<boolean>((resolve) => setTimeout(() => resolve(false), LEAVE_TIMEOUT_MS)),
+    pause(LEAVE_TIMEOUT_MS).then(() => false),
   ])
   if (!isClosed) {
     fail(EXIT_FAILURE, new Error('the disk does not answer; ending without waiting for it'))
@@ -175,7 +175,12 @@ async function stop(http: Server, documents: DocumentServer): Promise<void> {
   http.close()
   await documents.close()
   http.closeAllConnections()
-  await isClosed
+  // A WebSocket whose client reads nothing does not answer that it is closed, and Node does not count it as a connection.
+  await Promise.race([isClosed, pause(LEAVE_TIMEOUT_MS)])
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 async function listen(http: Server, { port, host }: ServeOptions): Promise<void> {

@@ -7,7 +7,7 @@ import { NO_SCAN_LIMITS } from '../update/scan-limits.ts'
 import { scanUpdate } from '../update/update-scan.ts'
 
 /** Where a document's bytes lie: its epoch and newest snapshot (its index only matters for folding). */
-export interface Origin {
+interface Origin {
   readonly epoch: Epoch
   readonly snapshot: (SnapshotReference & { readonly index?: Uint8Array }) | null
 }

@@ -72,7 +72,7 @@ describe('T10 T11 files that are broken', () => {
   })
 
   test(
-    `${FAULTS} random ones never make a document shorter, empty or another, nor end the process (DISK_FAULT_SEED=${SEED})`,
+    `${FAULTS} random ones never end the process nor make a document another, and none shorter but by the last writes of a log that was never closed (DISK_FAULT_SEED=${SEED})`,
     { timeout: 30_000 + FAULTS * 3_000 },
     async () => {
       const tally: Record<string, number> = {}
@@ -90,7 +90,7 @@ describe('T10 T11 files that are broken', () => {
         const states = Object.values(outcome.found ?? {})
         const wrong = states.filter((state) => state !== 'whole' && state !== 'record-damaged')
         expect(
-          isTorn ? wrong.filter((state) => !state.startsWith('ends with')) : wrong,
+          isTorn ? wrong.filter((state) => !/^ends with [1-9]/.test(state)) : wrong,
           story,
         ).toEqual([])
         if (outcome.refused !== undefined)
@@ -105,6 +105,7 @@ describe('T10 T11 files that are broken', () => {
                 : 'some documents refused by name'
         tally[kind] = (tally[kind] ?? 0) + 1
       }
+      // oxlint-disable-next-line no-console -- a campaign's result is what it is run for
       console.info(`disk faults from seed ${SEED}:`, tally)
     },
   )
