@@ -70,7 +70,7 @@ async function readSnapshot(
  * A document up to `upTo` (at least the snapshot's seq) as the bytes that stand for it. Rejects with
  * `snapshot-replaced` when the snapshot went away meanwhile: look at the head again.
  */
-async function readParts(
+export async function readParts(
   storage: Storage,
   name: DocumentName,
   origin: Origin,

@@ -286,7 +286,7 @@ describe('T11 [JOIN2] a load that fails', () => {
   )
 })
 
-describe('T9 closing', () => {
+describe('T9 [EMB7] closing', () => {
   test.each([
     ['a write', 'append'],
     ['a snapshot', 'replacePrefix'],

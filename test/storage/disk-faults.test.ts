@@ -23,7 +23,7 @@ beforeAll(async () => {
   }
 })
 
-describe('T10 T11 files that are broken', () => {
+describe('T10 T11 [ST15] files that are broken', () => {
   test('are none here: both databases are whole', async () => {
     for (const directory of [closed, killed]) {
       const { found, errors } = await looked(directory, async () => undefined)
