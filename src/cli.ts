@@ -12,7 +12,7 @@ import {
   type ServeOptions,
 } from './command-line.ts'
 import { standaloneApp } from './http/standalone-app.ts'
-import { createDocumentServer, levelStorage, type DocumentServer } from './index.ts'
+import { createDocumentServer, levelStorage, type DocumentServer, type Storage } from './index.ts'
 import { lineLogger } from './telemetry/line-logger.ts'
 import type { Logger } from './telemetry/logger.ts'
 
@@ -21,6 +21,9 @@ const EXIT_USAGE = 2
 
 /** An orderly stop that takes longer than this is stuck; process supervisors kill after 10 s or more. */
 const STOP_TIMEOUT_MS = 9000
+
+/** After the documents were closed the storage and the connections are too, unless they hang. */
+const LEAVE_TIMEOUT_MS = 1000
 
 const START_PAGE = fileURLToPath(new URL('../start', import.meta.url))
 const PACKAGE = new URL('../../package.json', import.meta.url)
@@ -58,15 +61,22 @@ export async function runCli(args: readonly string[]): Promise<void> {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
+  const stopRequested = whenToldToStop()
   const log = new StartLog()
   const logger = lineLogger((line) => log.write(line), Date.now)
+  const storage = levelStorage(options.dataDirectory, {
+    durability: options.durability,
+    acceptLoss: options.acceptLoss,
+    logger,
+  })
   const documents = createDocumentServer({
-    storage: levelStorage(options.dataDirectory, { durability: options.durability }),
+    storage,
     logger,
     ...(options.allowedOrigins === null ? {} : { allowedOrigins: options.allowedOrigins }),
   })
-  const stopRequested = whenToldToStop()
-  const http = await start(documents, options, logger)
+  const http = await Promise.race([start(documents, options, logger), stopRequested])
+  // Told to stop while a disk that hangs kept it from starting: nobody was told anything yet.
+  if (typeof http === 'string') return leave(storage)
   log.release()
   http.on('error', (error) => logger.error('the HTTP server failed', { error }))
   const url = urlOf(http.address() as AddressInfo, options.host)
@@ -75,7 +85,25 @@ async function serve(options: ServeOptions): Promise<void> {
   const signal = await stopRequested
   logger.info('stopping', { signal })
   await stop(http, documents)
-  // Not left to the event loop: whatever the stop forgot would hold the process back.
+  await leave(storage)
+}
+
+/**
+ * Ends the process, not left to the event loop: whatever the stop forgot would hold it back. Node waits at its exit for the
+ * threads of its pool, for ever if one of them hangs in a call to the disk: then only a signal ends it.
+ */
+async function leave(storage: Storage): Promise<void> {
+  const isClosed = await Promise.race([
+    storage.close().then(
+      () => true,
+      () => true,
+    ),
+    pause(LEAVE_TIMEOUT_MS).then(() => false),
+  ])
+  if (!isClosed) {
+    fail(EXIT_FAILURE, new Error('the disk does not answer; ending without waiting for it'))
+    process.kill(process.pid, 'SIGKILL')
+  }
   process.exit()
 }
 
@@ -147,7 +175,12 @@ async function stop(http: Server, documents: DocumentServer): Promise<void> {
   http.close()
   await documents.close()
   http.closeAllConnections()
-  await isClosed
+  // A WebSocket whose client reads nothing does not answer that it is closed, and Node does not count it as a connection.
+  await Promise.race([isClosed, pause(LEAVE_TIMEOUT_MS)])
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 async function listen(http: Server, { port, host }: ServeOptions): Promise<void> {

@@ -12,6 +12,7 @@ export interface ServeOptions {
   readonly dataDirectory: string
   readonly examples: boolean
   readonly durability: 'strict' | 'relaxed'
+  readonly acceptLoss: boolean
   /** Null: the server's default, which is the page's own host. */
   readonly allowedOrigins: readonly string[] | '*' | null
 }
@@ -32,6 +33,8 @@ Options                                                            Environment
   --durability <mode>      strict (default): saved means on disk;  DURABILITY
                            relaxed: survives a killed process,
                            not a power cut
+  --accept-loss            open a damaged database without what    ACCEPT_LOSS=1
+                           cannot be read; restore a backup first
   --allowed-origin <url>   a web origin whose pages may connect,   ALLOWED_ORIGINS
                            besides this server's own; repeat it,   (comma-separated)
                            or give * for every origin
@@ -49,6 +52,7 @@ const FLAGS = {
   host: { type: 'string' },
   data: { type: 'string' },
   durability: { type: 'string' },
+  'accept-loss': { type: 'boolean' },
   'allowed-origin': { type: 'string', multiple: true },
   'allow-anonymous': { type: 'boolean' },
   'no-examples': { type: 'boolean' },
@@ -126,6 +130,7 @@ function readServeOptions(flags: ReadonlyMap<FlagName, string[]>, environment: E
     dataDirectory: readNonEmpty(setting('data', 'DATA_DIR', './data')),
     examples: !isSet('no-examples', 'NO_EXAMPLES'),
     durability: readDurability(setting('durability', 'DURABILITY', 'strict')),
+    acceptLoss: isSet('accept-loss', 'ACCEPT_LOSS'),
     allowedOrigins: readOrigins(flags.get('allowed-origin'), environment['ALLOWED_ORIGINS']),
   }
   if (!isSet('allow-anonymous', 'ALLOW_ANONYMOUS') && !isLoopback(options.host))

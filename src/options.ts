@@ -157,7 +157,8 @@ export const NUMBER_OPTIONS = {
     min: 0,
     max: 600_000,
     unit: 'ms',
-    effect: 'The longest that close() waits for writes under way.',
+    effect:
+      'The longest that close() takes: most of it for writes under way, the rest to release storage and threads.',
   },
 } as const satisfies Record<string, NumberOption>
 

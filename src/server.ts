@@ -33,11 +33,14 @@ export interface DocumentServer {
   /** Folds the log of a document that is open now into a snapshot. Resolves when that is stored. */
   compact(name: string): Promise<void>
   /**
-   * Stops accepting, waits for writes under way (at most `closeTimeoutMs`), tells clients to come back later, releases storage
-   * and threads. Idempotent. The host's servers go on.
+   * Stops accepting, waits for writes under way, tells clients to come back later, releases storage and threads: all of it
+   * within `closeTimeoutMs`, whatever hangs. What was acknowledged is on disk in any case. Idempotent. The host's servers go on.
    */
   close(): Promise<void>
 }
+
+/** Of `closeTimeoutMs`: the rest is for releasing storage and threads, which takes milliseconds unless they hang. */
+const FLUSH_SHARE = 0.8
 
 /**
  * Makes a document server. Throws an `OptionError` that names the option when one is wrong; opens the storage at
@@ -70,6 +73,7 @@ export class Server implements DocumentServer {
     this.#metrics = new Metrics({
       connections: () => this.#gateway.connectionCount,
       openDocuments: () => this.#registry.size,
+      damagedDocuments: () => this.#registry.damagedCount,
     })
     this.#commits = new CommitLoop(
       storage,
@@ -96,6 +100,7 @@ export class Server implements DocumentServer {
       logger,
       afterBytes: options.compactAfterBytes,
       afterEntries: options.compactAfterEntries,
+      handleFailed: () => this.#metrics.compactionFailures.inc(),
     })
     this.#registry = new DocumentRegistry({
       clock,
@@ -111,6 +116,11 @@ export class Server implements DocumentServer {
         })
       },
       deleteStored: (name) => storage.delete(name),
+      handleDamaged: (name, error) =>
+        logger.error('a document is damaged and refused until an operator restores or deletes it', {
+          document: name,
+          error,
+        }),
       compaction: () => this.#compaction,
     })
     this.#reader = new DocumentReader(
@@ -200,18 +210,26 @@ export class Server implements DocumentServer {
   async #close(): Promise<void> {
     this.#state = 'closing'
     this.#gateway.stopAccepting()
-    const { clock, closeTimeoutMs, storage, logger } = this.#options
+    const { closeTimeoutMs, storage, logger } = this.#options
     const editors = Promise.all([...this.#editors].map((editor) => editor.close()))
-    const isFlushed = await settlesWithin(
+    const isFlushed = await this.#settlesWithin(
       Promise.all([editors, this.#commits.whenIdle(), this.#compaction.close()]),
-      (expire) => clock.setTimer(closeTimeoutMs, expire),
+      closeTimeoutMs * FLUSH_SHARE,
     )
     if (!isFlushed) logger.warn('closing without waiting any longer for writes under way')
     this.#gateway.close()
     this.#registry.close()
-    await this.#worker.close()
-    await this.#opening.catch(() => undefined)
-    await storage.close()
+    // At once: a thread that does not end must not keep the storage from being closed.
+    const released = Promise.all([storage.close(), this.#worker.close()])
+    if (await this.#settlesWithin(released, closeTimeoutMs * (1 - FLUSH_SHARE))) await released
+    else {
+      logger.error('the storage or a worker thread does not close; leaving it behind')
+      released.catch((error: unknown) => logger.error('closing failed', { error }))
+    }
+  }
+
+  #settlesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+    return settlesWithin(work, (expire) => this.#options.clock.setTimer(ms, expire))
   }
 
   #assertNotClosing(): void {
@@ -229,11 +247,6 @@ export class Server implements DocumentServer {
   documentsApi(): DocumentsApi {
     const { storage, authenticate } = this.#options
     const authorize = reportingWrongAnswers(this.#options)
-    const stored = async (name: DocumentName) => {
-      await this.#opening
-      const head = await storage.head(name)
-      return head.seq === 0 ? null : head
-    }
     return {
       authorizeRequest: async (handshake) => {
         const user = await identify(authenticate, handshake)
@@ -244,14 +257,14 @@ export class Server implements DocumentServer {
         return storage.list(request)
       },
       readUpdate: async (name) => {
-        const head = await stored(name)
-        if (head === null) return null
-        return { epoch: head.epoch, seq: head.seq, update: await this.#reader.whole(head, name) }
+        await this.#opening
+        const stored = await this.#reader.whole(name)
+        return stored && { epoch: stored.epoch, seq: stored.seq, update: stored.content }
       },
       readJson: async (name) => {
-        const head = await stored(name)
-        if (head === null) return null
-        return { epoch: head.epoch, seq: head.seq, json: await this.#reader.json(head, name) }
+        await this.#opening
+        const stored = await this.#reader.json(name)
+        return stored && { epoch: stored.epoch, seq: stored.seq, json: stored.content }
       },
       applyUpdate: async (name, update, author) => {
         this.#assertNotClosing()

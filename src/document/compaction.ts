@@ -3,7 +3,7 @@ import type { Storage } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { DocumentIndex } from '../update/document-index.ts'
 import type { OpenDocument } from './open-document.ts'
-import { readParts } from './stored-document.ts'
+import { withParts } from './stored-document.ts'
 
 export interface CompactionOptions {
   readonly storage: Storage
@@ -11,6 +11,7 @@ export interface CompactionOptions {
   readonly logger: Logger
   readonly afterBytes: number
   readonly afterEntries: number
+  readonly handleFailed: () => void
 }
 
 /**
@@ -52,6 +53,7 @@ export class Compaction {
       .catch(async (error: unknown) => {
         if (await this.#isGone(document)) return
         this.#retryAtEntries.set(document, document.tailEntries * 2)
+        this.#options.handleFailed()
         this.#options.logger.error('compaction failed; the log stays as it is', {
           document: document.name,
           error,
@@ -62,9 +64,13 @@ export class Compaction {
     await run
   }
 
-  /** Waits for what is under way. */
-  async close(): Promise<void> {
+  /** Begins nothing more, and waits for what is under way. */
+  close(): Promise<void> {
     this.#isClosing = true
+    return this.whenIdle()
+  }
+
+  async whenIdle(): Promise<void> {
     await Promise.all(this.#running.values())
   }
 
@@ -81,12 +87,16 @@ export class Compaction {
   async #fold(document: OpenDocument): Promise<void> {
     const { storage, worker } = this.#options
     const seq = document.head
-    const before = await storage.head(document.name)
-    if (before.epoch !== document.epoch || seq <= (before.snapshot?.seq ?? 0)) return
-    const parts = await readParts(storage, document.name, before, seq)
-    const foldedBytes = parts.updates.reduce((sum, update) => sum + update.length, 0)
-    const folded = await worker.fold(parts)
-    const isStored = await storage.replacePrefix(document.name, before.epoch, { seq, ...folded })
+    const result = await withParts(storage, document.name, async (before, read) => {
+      if (before.epoch !== document.epoch || seq <= (before.snapshot?.seq ?? 0)) return null
+      const parts = await read(seq)
+      // Counted before the worker takes the bytes.
+      const foldedBytes = parts.updates.reduce((sum, update) => sum + update.length, 0)
+      return { folded: await worker.fold(parts), foldedBytes }
+    })
+    if (result === null) return
+    const { folded, foldedBytes } = result
+    const isStored = await storage.replacePrefix(document.name, document.epoch, { seq, ...folded })
     if (!isStored) return
     const { snapshot } = await storage.head(document.name)
     if (snapshot?.seq !== seq) return

@@ -4,7 +4,7 @@ import { DocumentError } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Lease } from './document-registry.ts'
 import type { Listener } from './room.ts'
-import { readParts } from './stored-document.ts'
+import { readOpen } from './stored-document.ts'
 import type { UpdateMessage } from './update-message.ts'
 
 /**
@@ -114,7 +114,12 @@ export class DocumentEditor implements Listener {
     }
     this.#forget()
     const seq = document.head
-    const parts = await readParts(this.#storage, document.name, document, seq)
+    const parts = await readOpen(this.#storage, document, seq).catch((error: unknown) => {
+      if (error instanceof DocumentError && error.code === 'snapshot-replaced') return null
+      throw error
+    })
+    // The document knows by now, and reads its head again first.
+    if (parts === null) return this.#upToDate()
     const doc = new Y.Doc()
     doc.transact(() => {
       if (parts.snapshot !== null) Y.applyUpdate(doc, parts.snapshot)

@@ -9,15 +9,22 @@ import {
 import { DocumentError } from '../errors.ts'
 import { diff, type StoredParts } from '../log/fold.ts'
 import type { DocumentWorker } from '../log/document-worker.ts'
-import type { DocumentHead, Storage } from '../storage/storage.ts'
+import type { Storage } from '../storage/storage.ts'
 import type { OpenDocument } from './open-document.ts'
 import type { SnapshotCache } from './snapshot-cache.ts'
 import { parseStateVector } from '../update/state-vector.ts'
-import { readParts } from './stored-document.ts'
+import { readOpen, withParts } from './stored-document.ts'
 
 /** What brings a client up to `seq`. */
 export type CatchUp = Pick<JoinAnswer, 'seq' | 'updates'> & {
   readonly snapshot?: SnapshotReference
+}
+
+/** A stored document as somebody reads it who is no Yjs client. */
+export interface Stored<Content> {
+  readonly epoch: Epoch
+  readonly seq: number
+  readonly content: Content
 }
 
 /** A diff against a state vector decodes the whole document; up to this size it takes under 10 ms. */
@@ -82,18 +89,29 @@ export class DocumentReader {
 
   async snapshotChunk(document: OpenDocument, seq: number, chunk: number): Promise<Uint8Array> {
     const bytes = await this.#snapshots.chunk(document.name, document.epoch, seq, chunk)
-    if (bytes === null)
+    if (bytes === null) {
+      document.handleSnapshotGone(seq)
       throw new DocumentError('snapshot-replaced', `snapshot ${seq} has no chunk ${chunk} any more`)
+    }
     return bytes
   }
 
   /** The whole document as one update, or as JSON: for readers that are no Yjs client. */
-  async whole(head: DocumentHead, name: OpenDocument['name']): Promise<Uint8Array> {
-    return this.#worker.merge(await readParts(this.#storage, name, head, head.seq))
+  async whole(name: OpenDocument['name']): Promise<Stored<Uint8Array> | null> {
+    return this.#stored(name, (parts) => this.#worker.merge(parts))
   }
 
-  async json(head: DocumentHead, name: OpenDocument['name']): Promise<Record<string, unknown>> {
-    return this.#worker.toJson(await readParts(this.#storage, name, head, head.seq))
+  async json(name: OpenDocument['name']): Promise<Stored<Record<string, unknown>> | null> {
+    return this.#stored(name, (parts) => this.#worker.toJson(parts))
+  }
+
+  #stored<Content>(
+    name: OpenDocument['name'],
+    contentOf: (parts: StoredParts) => Promise<Content>,
+  ): Promise<Stored<Content> | null> {
+    return withParts(this.#storage, name, async ({ epoch, seq }, read) =>
+      seq === 0 ? null : { epoch, seq, content: await contentOf(await read(seq)) },
+    )
   }
 
   /**
@@ -151,7 +169,7 @@ export class DocumentReader {
 
   async #differenceInTurn(document: OpenDocument, stateVector: Uint8Array): Promise<CatchUp> {
     const seq = document.head
-    const parts: StoredParts = await readParts(this.#storage, document.name, document, seq)
+    const parts = await readOpen(this.#storage, document, seq)
     const size = (parts.snapshot?.length ?? 0) + document.tailBytes
     const update =
       size <= INLINE_DIFF_BYTES

@@ -16,6 +16,8 @@ export interface RegistryOptions {
   readonly load: (name: DocumentName, handle: DocumentHandle) => Promise<OpenDocument>
   readonly deleteStored: (name: DocumentName) => Promise<Epoch>
   readonly compaction: () => Compaction
+  /** A document was found damaged; told once, until it could be read again. */
+  readonly handleDamaged: (name: DocumentName, error: unknown) => void
 }
 
 interface Entry {
@@ -38,6 +40,8 @@ export class DocumentRegistry {
   readonly #options: RegistryOptions
   readonly #entries = new Map<DocumentName, Entry>()
   readonly #deleting = new Map<DocumentName, Promise<Epoch>>()
+  /** Names refused as damaged: each is somebody's stored document, so there are no more than were ever written. */
+  readonly #damaged = new Set<DocumentName>()
   #nextHandle: DocumentHandle = 1
 
   constructor(options: RegistryOptions) {
@@ -46,6 +50,10 @@ export class DocumentRegistry {
 
   get size(): number {
     return this.#entries.size
+  }
+
+  get damagedCount(): number {
+    return this.#damaged.size
   }
 
   documents(): OpenDocument[] {
@@ -101,8 +109,10 @@ export class DocumentRegistry {
     entry.loading.then(
       (document) => {
         entry.document = document
+        this.#damaged.delete(name)
       },
-      () => {
+      (error: unknown) => {
+        this.#reportDamage(name, error)
         if (this.#entries.get(name) === entry) this.#entries.delete(name)
       },
     )
@@ -150,11 +160,18 @@ export class DocumentRegistry {
     document.close()
   }
 
+  #reportDamage(name: DocumentName, error: unknown): void {
+    if (loadError(name, error).code !== 'document-damaged' || this.#damaged.has(name)) return
+    this.#damaged.add(name)
+    this.#options.handleDamaged(name, error)
+  }
+
   async #delete(name: DocumentName): Promise<Epoch> {
     const entry = this.#entries.get(name)
     const document = (await entry?.loading.catch(() => null)) ?? null
     // First the storage: what fails must not be announced. What is written meanwhile belongs to the old epoch.
     const epoch = await this.#options.deleteStored(name)
+    this.#damaged.delete(name)
     document?.end(
       new DocumentError('document-deleted', `document ${JSON.stringify(name)} was deleted`),
     )

@@ -5,7 +5,7 @@ import type {
   SnapshotReference,
 } from '../../protocol/index.ts'
 import type { Clock } from '../clock.ts'
-import { DocumentError } from '../errors.ts'
+import { asDocumentError, DocumentError } from '../errors.ts'
 import type { CommitFailure, CommitLoop, CommitParty } from '../log/commit-loop.ts'
 import type { DocumentHead, NewEntry, Storage } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -182,6 +182,11 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     })
   }
 
+  /** The storage does not have this snapshot any more. If it is the one that joiners are sent to, the head is read again first. */
+  handleSnapshotGone(seq: number): void {
+    if (this.#snapshot?.seq === seq) this.#needsReload = true
+  }
+
   /** Makes what is in memory match the disk again, after a write failed. */
   async whenLoaded(): Promise<void> {
     if (this.#needsReload) await this.#reload()
@@ -274,9 +279,12 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       head = await this.#options.storage.head(this.name)
       loaded = await load(this.#options, head, this.room.relayedSeq)
     } catch (error) {
-      throw new DocumentError('storage-unavailable', 'the document cannot be read at the moment', {
-        cause: error,
-      })
+      throw (
+        asDocumentError(error) ??
+        new DocumentError('storage-unavailable', 'the document cannot be read at the moment', {
+          cause: error,
+        })
+      )
     }
     if (head.epoch !== this.#epoch) {
       const reset = new DocumentError('document-reset', `${JSON.stringify(this.name)} was replaced`)

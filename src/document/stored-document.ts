@@ -1,5 +1,5 @@
 import type { DocumentName, Epoch, SnapshotReference } from '../../protocol/index.ts'
-import { StorageError } from '../errors.ts'
+import { DocumentError, StorageError } from '../errors.ts'
 import type { StoredParts } from '../log/fold.ts'
 import type { DocumentHead, LogEntry, Storage } from '../storage/storage.ts'
 import { DocumentIndex } from '../update/document-index.ts'
@@ -7,13 +7,16 @@ import { NO_SCAN_LIMITS } from '../update/scan-limits.ts'
 import { scanUpdate } from '../update/update-scan.ts'
 
 /** Where a document's bytes lie: its epoch and newest snapshot (its index only matters for folding). */
-export interface Origin {
+interface Origin {
   readonly epoch: Epoch
   readonly snapshot: (SnapshotReference & { readonly index?: Uint8Array }) | null
 }
 
 /** One page of log entries; large enough for few calls, small enough to let other reads in between. */
 const PAGE_BYTES = 1024 * 1024
+
+/** A snapshot goes away by two folds while it is read, or when it is found damaged: neither happens again at once. */
+const READ_ATTEMPTS = 3
 
 /** Every log entry after `after` up to `upTo`, page by page. Rejects when one of them is not there. */
 async function* readLog(
@@ -50,10 +53,12 @@ async function readSnapshot(
   let offset = 0
   for (let chunk = 0; offset < snapshot.bytes; chunk++) {
     const part = await storage.readSnapshotChunk(name, epoch, snapshot.seq, chunk)
-    if (part === null || offset + part.length > snapshot.bytes || part.length === 0)
+    if (part === null)
+      throw new DocumentError('snapshot-replaced', `snapshot ${snapshot.seq} is gone`)
+    if (offset + part.length > snapshot.bytes || part.length === 0)
       throw new StorageError(
         'record-damaged',
-        `document ${JSON.stringify(name)}: chunk ${chunk} of snapshot ${snapshot.seq} is missing`,
+        `document ${JSON.stringify(name)}: chunk ${chunk} of snapshot ${snapshot.seq} has another length than its manifest says`,
       )
     bytes.set(part, offset)
     offset += part.length
@@ -61,13 +66,17 @@ async function readSnapshot(
   return bytes
 }
 
-/** A document up to `upTo` (at least the snapshot's seq) as the bytes that stand for it. */
+/**
+ * A document up to `upTo` (at least the snapshot's seq) as the bytes that stand for it. Rejects with
+ * `snapshot-replaced` when the snapshot went away meanwhile: look at the head again.
+ */
 export async function readParts(
   storage: Storage,
   name: DocumentName,
   origin: Origin,
   upTo: number,
 ): Promise<StoredParts> {
+  // As of now: an open document's may be another one after the first await.
   const { epoch, snapshot } = origin
   const updates: Uint8Array[] = []
   for await (const page of readLog(storage, name, origin, snapshot?.seq ?? 0, upTo))
@@ -76,6 +85,45 @@ export async function readParts(
     snapshot: snapshot === null ? null : await readSnapshot(storage, name, epoch, snapshot),
     index: snapshot?.index ?? null,
     updates,
+  }
+}
+
+/** An open document, which learns of it when its snapshot is gone. */
+interface SnapshotHolder extends Origin {
+  readonly name: DocumentName
+  handleSnapshotGone(seq: number): void
+}
+
+/** The same for a document that is open. */
+export async function readOpen(
+  storage: Storage,
+  document: SnapshotHolder,
+  upTo: number,
+): Promise<StoredParts> {
+  const { snapshot } = document
+  try {
+    return await readParts(storage, document.name, document, upTo)
+  } catch (error) {
+    const isGone = error instanceof DocumentError && error.code === 'snapshot-replaced'
+    if (isGone && snapshot !== null) document.handleSnapshotGone(snapshot.seq)
+    throw error
+  }
+}
+
+/** Does something with the head and the bytes of a stored document; once more when its snapshot goes away under it. */
+export async function withParts<Result>(
+  storage: Storage,
+  name: DocumentName,
+  use: (head: DocumentHead, read: (upTo: number) => Promise<StoredParts>) => Promise<Result>,
+): Promise<Result> {
+  for (let attempt = 1; ; attempt++) {
+    const head = await storage.head(name)
+    try {
+      return await use(head, (upTo) => readParts(storage, name, head, upTo))
+    } catch (error) {
+      const isGone = error instanceof DocumentError && error.code === 'snapshot-replaced'
+      if (!isGone || attempt === READ_ATTEMPTS) throw error
+    }
   }
 }
 

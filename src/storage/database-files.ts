@@ -1,7 +1,11 @@
 import { join } from 'node:path'
 import { Level } from 'level'
+import { StorageError } from '../errors.ts'
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts'
+import { checkFiles } from './level-check.ts'
 import { isNewDatabase, makeDirectory, readDroppedLines } from './level-files.ts'
+import { sealFiles } from './level-seal.ts'
+import type { SuspectRange } from './level-table-file.ts'
 
 export type OpenLevel = Level<Uint8Array, Uint8Array>
 
@@ -19,6 +23,8 @@ export interface DatabaseFiles {
   /** Whether a database may be created. */
   isNew(): boolean
   open(request: OpenRequest): Promise<OpenLevel>
+  /** Ranges of keys in which rows may have become unreadable, as far as `open` could tell. Default: none. */
+  suspects?(): readonly SuspectRange[]
   /** What LevelDB had to leave out when it was opened last, in its own words. */
   droppedLines(): readonly string[]
 }
@@ -26,16 +32,50 @@ export interface DatabaseFiles {
 /** LevelDB inside the directory, in a folder of its own so that our lock file is none of its files. */
 export const LEVEL_FOLDER = 'log'
 
-export function filesIn(directory: string): DatabaseFiles {
+/**
+ * With `acceptLoss` (a message for each fault) files that are damaged beyond what the records can tell are opened all the same;
+ * without it `open` rejects.
+ */
+export function filesIn(
+  directory: string,
+  acceptLoss: ((fault: string) => void) | null = null,
+): DatabaseFiles {
   const folder = join(directory, LEVEL_FOLDER)
+  let suspects: readonly SuspectRange[] = []
+  let isChecked = false
+  let lastOpened: OpenLevel | null = null
+  const check = async (): Promise<void> => {
+    const found = await checkFiles(folder)
+    suspects = found.suspects
+    const [first] = found.faults
+    if (first !== undefined && acceptLoss === null)
+      throw new StorageError(
+        'storage-inaccessible',
+        `The database in ${directory} is damaged: ${found.faults.join(', ')}. Restore a backup, or accept the loss of what cannot be read (acceptLoss).`,
+      )
+    for (const fault of found.faults) acceptLoss?.(fault)
+    isChecked = true
+  }
   return {
     directory,
     lock() {
       makeDirectory(directory)
-      return lockDirectory(directory)
+      const lock = lockDirectory(directory)
+      const release = (): void => {
+        try {
+          if (lastOpened?.status === 'closed') sealFiles(folder)
+        } catch {
+          // Without a seal the next start checks less.
+        } finally {
+          lock.release()
+        }
+      }
+      return { takenOverFrom: lock.takenOverFrom, release }
     },
     isNew: () => isNewDatabase(folder),
     async open({ createIfMissing, writeBufferBytes, cacheBytes }) {
+      // Before a Level is made, which begins to open by itself. Once: a failed write may tear the log, and opening anew cuts that off.
+      if (!isChecked) await check()
       const level: OpenLevel = new Level<Uint8Array, Uint8Array>(folder, {
         keyEncoding: 'view',
         valueEncoding: 'view',
@@ -46,8 +86,10 @@ export function filesIn(directory: string): DatabaseFiles {
         cacheSize: cacheBytes,
       })
       await level.open()
+      lastOpened = level
       return level
     },
+    suspects: () => suspects,
     droppedLines: () => readDroppedLines(folder),
   }
 }

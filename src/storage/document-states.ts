@@ -4,6 +4,8 @@ import type { DocumentRecord } from './records.ts'
 export interface DocumentState extends DocumentRecord {
   /** The last sequence number on disk. */
   readonly seq: number
+  /** The last sequence number as the document's record on disk has it. */
+  readonly recordedSeq: number
 }
 
 /**
@@ -73,6 +75,11 @@ export class DocumentStates {
       if (left === 0) this.#pins.delete(name)
       else this.#pins.set(name, left)
     }
+  }
+
+  /** Everything remembered at this moment. */
+  entries(): readonly (readonly [string, DocumentState])[] {
+    return [...this.#states]
   }
 
   clear(): void {

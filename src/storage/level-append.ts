@@ -2,8 +2,22 @@ import type { DocumentName, Epoch } from '../../protocol/index.ts'
 import { storageError } from './level-error.ts'
 import { documentKey, entryKey } from './level-keys.ts'
 import { encodeDocument, encodeEntry } from './records.ts'
+import type { DocumentState } from './document-states.ts'
 import type { Append, AppendOutcome } from './storage.ts'
 import type { WriteStage } from './write-queue.ts'
+
+/**
+ * How many entries a log may be ahead of its document's record. The record is what tells of a log that has lost its end; with
+ * each keystroke it would double the bytes written.
+ */
+const ENTRIES_PER_RECORD = 64
+
+/** Writes the document's record, which then tells how far the log reaches. */
+export function stageRecord(stage: WriteStage, name: DocumentName, state: DocumentState): void {
+  const key = documentKey(name)
+  stage.add({ type: 'put', key, value: encodeDocument(key, state) })
+  stage.stage(name, { ...state, recordedSeq: state.seq })
+}
 
 /** Numbers the entries and adds them to the batch. It throws before it adds anything, or not at all. */
 export function stageAppends(
@@ -32,11 +46,9 @@ function stageAppend(
     stage.add({ type: 'put', key, value: encodeEntry(key, entry) })
   }
   const written = { ...state, isWritten: true, seq: state.seq + entries.length }
-  if (!state.isWritten) {
-    const key = documentKey(name)
-    stage.add({ type: 'put', key, value: encodeDocument(key, written) })
-  }
-  stage.stage(name, written)
+  if (state.isWritten && written.seq - state.recordedSeq < ENTRIES_PER_RECORD)
+    stage.stage(name, written)
+  else stageRecord(stage, name, written)
   return { ok: true, firstSeq }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Epoch } from '../../protocol/index.ts'
 import { StorageError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { SuspectRange } from './level-table-file.ts'
 import type { DatabaseFiles, OpenLevel } from './database-files.ts'
 import { locked } from './directory-lock.ts'
 import { levelCode, reasonOf, storageError } from './level-error.ts'
@@ -77,6 +78,11 @@ export class LevelDatabase {
       )
   }
 
+  /** Ranges of keys in which rows may have become unreadable without a word. */
+  get suspects(): readonly SuspectRange[] {
+    return this.#files.suspects?.() ?? []
+  }
+
   /** Resolves when `level` can be used. Opens the database anew if the last attempt failed. */
   async ready(): Promise<void> {
     if (this.#level !== null) return
@@ -101,6 +107,8 @@ export class LevelDatabase {
     const level = this.level
     try {
       await level.batch([...operations], { sync: this.#options.isSynced })
+      // Another write failed meanwhile. It may have left half a record before this one, and then opening anew cuts off both.
+      if (this.#level !== level) throw unavailable(this.#directory)
     } catch (error) {
       await this.#handleWriteFailure(level, error)
       throw storageError(error, `writing to ${this.#directory}`)
@@ -168,7 +176,7 @@ export class LevelDatabase {
     try {
       return await this.#files.open({ createIfMissing, writeBufferBytes, cacheBytes })
     } catch (error) {
-      throw this.#openError(error)
+      throw error instanceof StorageError ? error : this.#openError(error)
     }
   }
 

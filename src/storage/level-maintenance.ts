@@ -4,9 +4,11 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { DocumentState, DocumentStates } from './document-states.ts'
 import type { LevelDatabase } from './level-database.ts'
 import { reasonOf } from './level-error.ts'
-import { documentKey, nameOfKey, UNSWEPT_RANGE, unsweptKey } from './level-keys.ts'
+import { stageRecord } from './level-append.ts'
+import { nameOfKey, UNSWEPT_RANGE, unsweptKey } from './level-keys.ts'
+import { assertWhole } from './level-recovery.ts'
 import { unneededRows, writeSnapshot } from './level-snapshots.ts'
-import { encodeBytes, encodeDocument } from './records.ts'
+import { encodeBytes } from './records.ts'
 import type { NewSnapshot } from './storage.ts'
 import type { WriteQueue, WriteStage } from './write-queue.ts'
 
@@ -42,7 +44,9 @@ export class LevelMaintenance {
     snapshot: NewSnapshot,
   ): Promise<boolean> {
     const fits = (state: DocumentState): boolean =>
-      isEpoch(state) && snapshot.seq > state.snapshotSeq && snapshot.seq <= state.seq
+      isEpoch(state) &&
+      snapshot.seq > Math.max(state.snapshotSeq, state.lostSeq) &&
+      snapshot.seq <= state.seq
     return this.#enqueue(name, async () => {
       const before = await this.#states.get(name)
       if (!fits(before)) return false
@@ -55,13 +59,57 @@ export class LevelMaintenance {
         const state = stage.read(name)
         if (!fits(state)) return false
         const next = { ...state, previousSeq: state.snapshotSeq, snapshotSeq: snapshot.seq }
-        const key = documentKey(name)
-        stage.add({ type: 'put', key, value: encodeDocument(key, next) })
-        stage.stage(name, next)
+        stageRecord(stage, name, next)
         return true
       })
       this.#sweepLater(name, before)
       return isReplaced
+    })
+  }
+
+  /**
+   * The newest snapshot was found damaged: goes back to the one before, whose log was kept for this, or to the log alone where it
+   * is the first. Rejects with the damage when that is not whole either, or with what keeps it from being read.
+   */
+  recover(name: DocumentName, generation: number, lostSeq: number, damage: unknown): Promise<void> {
+    return this.#enqueue(name, async () => {
+      const before = await this.#states.get(name)
+      // Somebody else has done it, or the snapshot was replaced, or the document deleted.
+      if (before.generation !== generation || before.snapshotSeq !== lostSeq) return
+      const seq = before.previousSeq
+      if (seq >= lostSeq) throw damage
+      const next = { ...before, snapshotSeq: seq, lostSeq }
+      await assertWhole(this.#database, name, next, damage)
+      this.#unswept.add(name)
+      const isRecovered = await this.#writes.run([name], (stage) => {
+        const state = stage.read(name)
+        if (state.generation !== generation || state.snapshotSeq !== lostSeq) return false
+        const mark = unsweptKey(name)
+        stage.add({ type: 'put', key: mark, value: encodeBytes(mark, EMPTY) })
+        stageRecord(stage, name, { ...state, snapshotSeq: seq, lostSeq })
+        return true
+      })
+      this.#sweepLater(name, null)
+      if (isRecovered)
+        this.#logger.error(
+          'a snapshot is damaged; the document was recovered from what came before',
+          {
+            document: name,
+            snapshot: lostSeq,
+            recoveredFrom: seq === 0 ? 'the log alone' : `snapshot ${seq}`,
+            error: reasonOf(damage),
+          },
+        )
+    })
+  }
+
+  /** Has the records of all documents in memory tell how far their logs reach. */
+  async recordHeads(): Promise<void> {
+    const behind = this.#states.entries().filter(([, { seq, recordedSeq }]) => seq > recordedSeq)
+    const names = behind.map(([name]) => name as DocumentName)
+    if (names.length === 0) return
+    await this.#writes.run(names, (stage) => {
+      for (const name of names) stageRecord(stage, name, stage.read(name))
     })
   }
 
@@ -74,12 +122,12 @@ export class LevelMaintenance {
         snapshotSeq: 0,
         previousSeq: 0,
         seq: 0,
+        recordedSeq: 0,
+        lostSeq: 0,
       }
-      const key = documentKey(name)
-      stage.add({ type: 'put', key, value: encodeDocument(key, next) })
       const mark = unsweptKey(name)
       stage.add({ type: 'put', key: mark, value: encodeBytes(mark, EMPTY) })
-      stage.stage(name, next)
+      stageRecord(stage, name, next)
       return next.generation
     })
     this.#unswept.add(name)

@@ -12,6 +12,8 @@ import {
   type SnapshotAddress,
   updateChunks,
 } from './level-snapshots.ts'
+import type { LevelMaintenance } from './level-maintenance.ts'
+import { isDamage } from './level-recovery.ts'
 import { decodeDocument } from './records.ts'
 import type { DocumentHead, ListRequest, LogEntry } from './storage.ts'
 
@@ -24,10 +26,12 @@ const AGAIN = Symbol('again')
 export class LevelReader {
   readonly #database: LevelDatabase
   readonly #states: DocumentStates
+  readonly #maintenance: LevelMaintenance
 
-  constructor(database: LevelDatabase, states: DocumentStates) {
+  constructor(database: LevelDatabase, states: DocumentStates, maintenance: LevelMaintenance) {
     this.#database = database
     this.#states = states
+    this.#maintenance = maintenance
   }
 
   head(name: DocumentName): Promise<DocumentHead> {
@@ -36,11 +40,13 @@ export class LevelReader {
       const head = { epoch: this.#database.epochOf(generation), seq }
       if (snapshotSeq === 0) return { ...head, snapshot: null }
       const address = { name, generation, seq: snapshotSeq }
-      const manifest = await readManifest(level, address)
-      const index = manifest === null ? null : await readIndex(level, address, manifest)
-      if (manifest === null || index === null) return this.#goneOrDamaged(address)
-      const { bytes, chunkBytes } = manifest
-      return { ...head, snapshot: { seq: snapshotSeq, bytes, chunkBytes, index } }
+      return this.#orRecovered<DocumentHead>(address, AGAIN, async () => {
+        const manifest = await readManifest(level, address)
+        const index = manifest === null ? null : await readIndex(level, address, manifest)
+        if (manifest === null || index === null) return this.#goneOrDamaged(address)
+        const { bytes, chunkBytes } = manifest
+        return { ...head, snapshot: { seq: snapshotSeq, bytes, chunkBytes, index } }
+      })
     })
   }
 
@@ -67,10 +73,12 @@ export class LevelReader {
       const { generation } = state
       if (epoch !== this.#database.epochOf(generation) || !isKept(state, snapshotSeq)) return null
       const address = { name, generation, seq: snapshotSeq }
-      const manifest = await readManifest(level, address)
-      if (manifest === null) return this.#goneOrDamaged(address)
-      if (!Number.isInteger(chunk) || chunk < 0 || chunk >= updateChunks(manifest)) return null
-      return (await readChunk(level, address, chunk)) ?? this.#goneOrDamaged(address)
+      return this.#orRecovered<Uint8Array | null>(address, null, async () => {
+        const manifest = await readManifest(level, address)
+        if (manifest === null) return this.#goneOrDamaged(address)
+        if (!Number.isInteger(chunk) || chunk < 0 || chunk >= updateChunks(manifest)) return null
+        return (await readChunk(level, address, chunk)) ?? this.#goneOrDamaged(address)
+      })
     })
   }
 
@@ -111,6 +119,28 @@ export class LevelReader {
       }
       const result = await use(state, this.#database.level)
       if (result !== AGAIN) return result as Result
+    }
+  }
+
+  /**
+   * Reads rows of a snapshot. When the newest is damaged the document goes back to what came before it, and is read again.
+   * The one before the newest nobody depends on: it is `gone` then, and who was reading it takes the newest.
+   */
+  async #orRecovered<Result>(
+    address: SnapshotAddress,
+    gone: Result | typeof AGAIN,
+    read: () => Promise<Result | typeof AGAIN>,
+  ): Promise<Result | typeof AGAIN> {
+    try {
+      return await read()
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      const { name, generation, seq } = address
+      const state = this.#states.peek(name)
+      if (state !== undefined && state.generation === generation && state.previousSeq === seq)
+        if (state.snapshotSeq !== seq) return gone
+      await this.#maintenance.recover(address.name as DocumentName, generation, seq, error)
+      return AGAIN
     }
   }
 

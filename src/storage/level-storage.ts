@@ -30,6 +30,11 @@ export interface LevelStorageOptions {
   /** Default: silent. */
   readonly logger?: Logger
   /**
+   * Open the database although files of it are damaged or missing in a way that no longer tells which documents are concerned;
+   * these may come back shorter or not at all. Default false: `open` rejects and says what is damaged.
+   */
+  readonly acceptLoss?: boolean
+  /**
    * How much LevelDB gathers in memory (twice this at most) before it writes a sorted table. Default 16 MiB: more
    * means fewer rewrites of what a snapshot soon replaces, and a longer start after a crash.
    */
@@ -48,7 +53,16 @@ const REMEMBERED_DOCUMENTS = 10_000
  * storage at a time can have a directory open.
  */
 export function levelStorage(directory: string, options: LevelStorageOptions = {}): Storage {
-  return new LevelStorage(filesIn(directory), options)
+  const logger = options.logger ?? silentLogger
+  const acceptLoss = (fault: string): void =>
+    logger.error('the database is damaged; going on without what cannot be read', {
+      directory,
+      fault,
+    })
+  return new LevelStorage(
+    filesIn(directory, options.acceptLoss === true ? acceptLoss : null),
+    options,
+  )
 }
 
 export class LevelStorage implements Storage {
@@ -79,16 +93,16 @@ export class LevelStorage implements Storage {
     })
     this.#states = new DocumentStates(REMEMBERED_DOCUMENTS, async (name) => {
       await this.#database.ready()
-      return learnState(this.#database.level, name)
+      return learnState(this.#database.level, name, this.#database.suspects)
     })
     this.#writes = new WriteQueue(this.#database, this.#states)
-    this.#reader = new LevelReader(this.#database, this.#states)
     this.#maintenance = new LevelMaintenance(
       this.#database,
       this.#states,
       this.#writes,
       this.#logger,
     )
+    this.#reader = new LevelReader(this.#database, this.#states, this.#maintenance)
   }
 
   open(): Promise<void> {
@@ -189,6 +203,12 @@ export class LevelStorage implements Storage {
     this.#maintenance.stop()
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
     await this.#maintenance.whenIdle()
+    if (this.#lock !== null)
+      await this.#maintenance.recordHeads().catch((error: unknown) =>
+        this.#logger.warn('the ends of the logs could not be recorded', {
+          error: reasonOf(error),
+        }),
+      )
     try {
       await this.#database.close()
     } finally {

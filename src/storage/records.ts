@@ -24,6 +24,16 @@ export interface DocumentRecord {
   readonly snapshotSeq: number
   /** The snapshot before; 0: there is none. Entries up to here are gone or about to go. */
   readonly previousSeq: number
+  /**
+   * The last sequence number when this was written; the log may go on. A log that ends before it has lost its end, which
+   * nothing else would tell. 0 in records of the first releases.
+   */
+  readonly seq: number
+  /**
+   * Snapshots up to here were found damaged and given up. None is stored at their sequence numbers again: whoever has read half
+   * of one must not read on in another. 0 when there was none.
+   */
+  readonly lostSeq: number
 }
 
 /**
@@ -81,25 +91,31 @@ export function decodeFormat(key: Uint8Array, stored: Uint8Array): FormatRecord 
   }
 }
 
-/** flags(1) generation(4) snapshot seq(8) previous seq(8) */
-const DOCUMENT_BYTES = HEADER_BYTES + 1 + 4 + 8 + 8
+/** flags(1) generation(4) snapshot seq(8) previous seq(8), which is all that the first releases wrote, then seq(8) lost seq(8) */
+const FIRST_DOCUMENT_BYTES = HEADER_BYTES + 1 + 4 + 8 + 8
+const DOCUMENT_BYTES = FIRST_DOCUMENT_BYTES + 8 + 8
 
 export function encodeDocument(key: Uint8Array, record: DocumentRecord): Uint8Array {
   const value = Buffer.allocUnsafe(DOCUMENT_BYTES)
   let offset = value.writeUInt8(record.isWritten ? 1 : 0, HEADER_BYTES)
   offset = value.writeUInt32BE(record.generation, offset)
   offset = value.writeBigUInt64BE(BigInt(record.snapshotSeq), offset)
-  value.writeBigUInt64BE(BigInt(record.previousSeq), offset)
+  offset = value.writeBigUInt64BE(BigInt(record.previousSeq), offset)
+  offset = value.writeBigUInt64BE(BigInt(record.seq), offset)
+  value.writeBigUInt64BE(BigInt(record.lostSeq), offset)
   return seal(key, value)
 }
 
 export function decodeDocument(key: Uint8Array, stored: Uint8Array, name: string): DocumentRecord {
-  const value = unseal(key, stored, DOCUMENT_BYTES, { name, what: 'record' })
+  const value = unseal(key, stored, FIRST_DOCUMENT_BYTES, { name, what: 'record' })
+  const isFirst = value.length < DOCUMENT_BYTES
   return {
     isWritten: value.readUInt8(HEADER_BYTES) === 1,
     generation: value.readUInt32BE(HEADER_BYTES + 1),
     snapshotSeq: Number(value.readBigUInt64BE(HEADER_BYTES + 5)),
     previousSeq: Number(value.readBigUInt64BE(HEADER_BYTES + 13)),
+    seq: isFirst ? 0 : Number(value.readBigUInt64BE(FIRST_DOCUMENT_BYTES)),
+    lostSeq: isFirst ? 0 : Number(value.readBigUInt64BE(FIRST_DOCUMENT_BYTES + 8)),
   }
 }
 

@@ -107,7 +107,9 @@ export interface Storage {
 
   /**
    * [ST7] One chunk of a snapshot, counted from 0, or null when that snapshot (or epoch) is gone.
-   * The newest snapshot and the one before it stay readable.
+   * The newest snapshot and the one before it stay readable. [ST13] A storage that finds the newest damaged goes back to the one
+   * before and the entries after it, if those are whole: epoch and `seq` of the head stay, the lost snapshot is gone (null here), and
+   * none is stored with its `seq` again. Else it rejects with `record-damaged`, here and in `head`.
    */
   readSnapshotChunk(
     name: DocumentName,
@@ -121,7 +123,7 @@ export interface Storage {
    * moment the document is whole, from the old snapshot and its log or from the new. Entries
    * appended meanwhile stay. [ST9] The snapshot before this one, and the entries after it, are kept until the next
    * replacement. A snapshot older than the stored one, beyond the head, or of another epoch is ignored
-   * and answers false.
+   * and answers false, and so is one at the `seq` of a snapshot that was given up [ST13].
    */
   replacePrefix(name: DocumentName, epoch: Epoch, snapshot: NewSnapshot): Promise<boolean>
 

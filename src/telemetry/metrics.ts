@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 export interface LiveCounts {
   connections(): number
   openDocuments(): number
+  damagedDocuments(): number
 }
 
 /** The metrics of one server, in a registry of their own: one process may hold several servers. */
@@ -12,6 +13,7 @@ export class Metrics {
   readonly updateBytes: Counter
   readonly commitFailures: Counter
   readonly commitSeconds: Histogram
+  readonly compactionFailures: Counter
 
   constructor(live: LiveCounts) {
     const registers = [this.registry]
@@ -37,6 +39,11 @@ export class Metrics {
       buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
       registers,
     })
+    this.compactionFailures = new Counter({
+      name: 'y_rooms_compaction_failures_total',
+      help: 'Logs that could not be folded; they stay as they are',
+      registers,
+    })
     const connections: Gauge = new Gauge({
       name: 'y_rooms_connections',
       help: 'Connections open now',
@@ -48,6 +55,12 @@ export class Metrics {
       help: 'Documents in memory now',
       registers,
       collect: () => documents.set(live.openDocuments()),
+    })
+    const damaged: Gauge = new Gauge({
+      name: 'y_rooms_damaged_documents',
+      help: 'Documents refused as damaged since the start, and not deleted or read since; the log names them',
+      registers,
+      collect: () => damaged.set(live.damagedDocuments()),
     })
   }
 }

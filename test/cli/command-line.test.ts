@@ -7,6 +7,7 @@ const DEFAULTS = {
   dataDirectory: './data',
   examples: true,
   durability: 'strict',
+  acceptLoss: false,
   allowedOrigins: null,
 }
 
@@ -32,7 +33,8 @@ describe('serve', () => {
   })
 
   test('takes every option from the command line', () => {
-    const args = '--port 0 --host=127.1.2.3 --data /d --durability relaxed --no-examples'
+    const args =
+      '--port 0 --host=127.1.2.3 --data /d --durability relaxed --accept-loss --no-examples'
     const origins = [
       '--allowed-origin',
       'https://a.example',
@@ -44,6 +46,7 @@ describe('serve', () => {
       dataDirectory: '/d',
       examples: false,
       durability: 'relaxed',
+      acceptLoss: true,
       allowedOrigins: ['https://a.example', 'http://b.example:81'],
     })
   })
@@ -54,6 +57,7 @@ describe('serve', () => {
       HOST: '0.0.0.0',
       DATA_DIR: '/e',
       DURABILITY: 'relaxed',
+      ACCEPT_LOSS: '1',
       NO_EXAMPLES: '1',
       ALLOW_ANONYMOUS: 'true',
       ALLOWED_ORIGINS: 'https://a.example, https://b.example',
@@ -64,6 +68,7 @@ describe('serve', () => {
       dataDirectory: '/e',
       examples: false,
       durability: 'relaxed',
+      acceptLoss: true,
       allowedOrigins: ['https://a.example', 'https://b.example'],
     })
     const args = '--port 82 --host ::1 --data /f --durability strict --allowed-origin *'

@@ -7,6 +7,8 @@ const stateWith = (seq: number): DocumentState => ({
   snapshotSeq: 0,
   previousSeq: 0,
   seq,
+  recordedSeq: 0,
+  lostSeq: 0,
 })
 
 describe('document states', () => {
