@@ -108,6 +108,7 @@ class Episode {
       resident: this.#resident,
       tally: this.#tally,
       isOver: () => isTold || life.hasEnded || !clients.reader.socket.connected,
+      ended: life.ended,
       handleFault: this.#handleFault,
     })
     const { ending } = plan

@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly tally: Tally
   /** The server is gone, or told to go. */
   readonly isOver: () => boolean
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<unknown>
   readonly handleFault: (fault: unknown) => void
 }
 
@@ -32,6 +34,9 @@ const MAX_EDITS = 150
 const ENDING_CODES = ['server-closing']
 const DELETING_CODES = ['document-deleted', 'document-reset', 'not-joined']
 
+/** A connection that is lost this long before the server is gone was lost for another reason. */
+const LOST_MS = 5000
+
 /** Resolves when the server is gone and nobody is at anything any more. */
 export async function runLoad(options: LoadOptions): Promise<void> {
   const { plan, documents, seed, resident } = options
@@ -39,9 +44,10 @@ export async function runLoad(options: LoadOptions): Promise<void> {
   const start = (name: string, act: (random: Random) => Promise<void>): void => {
     const random = new Random(`${seed}/${name}`)
     actors.push(
-      act(random).catch((error: unknown) => {
-        // The connection was lost: nobody was told anything.
-        if (error instanceof Fault || !options.isOver()) options.handleFault(error)
+      act(random).catch(async (error: unknown) => {
+        // The connection was lost: nobody was told anything. That is heard of before the end of the process.
+        if (error instanceof Fault || !(await settlesWithin(options.ended, LOST_MS)))
+          options.handleFault(error)
       }),
     )
   }
@@ -54,7 +60,11 @@ export async function runLoad(options: LoadOptions): Promise<void> {
         ),
       )
     begin(document.history)
-    if (plan.joins) start(`${name} joiner`, (random) => joinAgainAndAgain(options, document, random))
+    // A connection that is being made when the server goes may never hear of it.
+    if (plan.joins)
+      start(`${name} joiner`, async (random) => {
+        await Promise.race([options.ended, joinAgainAndAgain(options, document, random)])
+      })
     if (plan.writesOverHttp)
       start(`${name} http`, (random) => writeOverHttp(options, document, random))
     if (plan.compacts) start(`${name} compact`, (random) => compact(options, document, random))
@@ -208,4 +218,14 @@ async function joinNew(
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+function settlesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ms)
+    void work.then(() => {
+      clearTimeout(timer)
+      resolve(true)
+    })
+  })
 }

@@ -71,6 +71,8 @@ export class Member {
   /** Sends an update, in chunks if it is large. Resolves with the answer; rejects when the connection is lost. */
   async send(update: Uint8Array): Promise<UpdateAnswer | Refusal> {
     const client = this.#client as RawClient
+    // Socket.IO would keep it for the next connection, and there is none.
+    if (!client.socket.connected) throw new Error('the connection is lost')
     const { chunkBytes } = this.#limits as Limits
     const answer = await (update.length <= chunkBytes
       ? client.update(this.#handle, update)

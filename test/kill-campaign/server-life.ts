@@ -27,6 +27,7 @@ export class ServerLife {
   readonly #said: ServerSays[] = []
   readonly #listeners = new Set<() => void>()
   #hasEnded = false
+  #isListening = false
 
   constructor(settings: ServerSettings) {
     this.#child = spawn(process.execPath, [SCRIPT, JSON.stringify(settings)], {
@@ -63,7 +64,8 @@ export class ServerLife {
 
   /** Opens the door that the provider knows. */
   async listen(): Promise<void> {
-    this.tell({ kind: 'listen' })
+    if (!this.#isListening) this.tell({ kind: 'listen' })
+    this.#isListening = true
     await this.#hears('listening')
   }
 
