@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { bundleServer } from './bundle.ts'
 import type { LaneSays, LaneThreadData } from './lane-thread.ts'
 import { addTally, type FaultReport, type Tally } from './tally.ts'
 
@@ -38,6 +40,7 @@ const MAX_FAULTS = 10
 
 export async function runCampaign(options: CampaignOptions): Promise<Summary> {
   const summary = readState(options) ?? newSummary(options)
+  const script = await bundleServer()
   const secondsBefore = summary.seconds
   const startedAt = performance.now()
   const stop = new Int32Array(new SharedArrayBuffer(4))
@@ -73,6 +76,7 @@ export async function runCampaign(options: CampaignOptions): Promise<Summary> {
             lane,
             firstEpisode: summary.nextEpisodes[lane] ?? 0,
             directory: options.directory,
+            script,
             stop,
           },
           (said) => handle(lane, said),
@@ -81,6 +85,7 @@ export async function runCampaign(options: CampaignOptions): Promise<Summary> {
     )
   } finally {
     clearInterval(progress)
+    rmSync(dirname(script), { recursive: true, force: true })
     update()
   }
   return summary

@@ -8,6 +8,7 @@ export interface LaneThreadData {
   readonly lane: number
   readonly firstEpisode: number
   readonly directory: string
+  readonly script: string
   /** One number, 1 when the campaign is to end. */
   readonly stop: Int32Array
 }

@@ -17,6 +17,8 @@ export interface LaneOptions {
   readonly lane: number
   readonly firstEpisode: number
   readonly directory: string
+  /** What is started and killed. */
+  readonly script: string
   /** Asked before each round. */
   readonly isDone: () => boolean
   /** Called after each round with what it counted. */
@@ -129,7 +131,7 @@ class Episode {
 
   /** Killed while it starts; whatever it had begun to put in order is left to the next one. */
   async #breakStart(plan: RoundPlan, { order, ms }: BrokenStart): Promise<void> {
-    const life = new ServerLife(this.#settings(plan, order))
+    const life = new ServerLife(this.#options.script, this.#settings(plan, order))
     this.#life = life
     const timer = setTimeout(() => life.signal('SIGKILL'), ms)
     // With nothing to sweep it does not come to that step.
@@ -143,7 +145,7 @@ class Episode {
   }
 
   async #startAndVerify(plan: RoundPlan): Promise<{ life: ServerLife; clients: Clients }> {
-    const life = new ServerLife(this.#settings(plan, null))
+    const life = new ServerLife(this.#options.script, this.#settings(plan, null))
     this.#life = life
     const ready = await life.ready()
     if (ready === null) throw new Fault('did-not-start', JSON.stringify(await life.ended))

@@ -37,22 +37,24 @@ const STEP_PATIENCE_MS = 500
 
 export function planRound(random: Random): RoundPlan {
   const ending = planEnding(random)
-  const isDeath = ending.kind === 'step' ? ending.order.step === 'remove' : false
+  const isDelete = ending.kind === 'step' && ending.order.step === 'remove'
+  // So that it comes to the step soon, again and again.
+  const isFolding = ending.kind === 'step'
   const brokenStarts = random.chance(0.1)
     ? Array.from({ length: random.int(1, 2) }, () => planBrokenStart(random))
     : []
   return {
     brokenStarts,
-    compactAfterEntries: random.pick([4, 10, 30, 100]),
+    compactAfterEntries: random.pick(isFolding ? [4, 10] : [4, 10, 30, 100]),
     compactAfterBytes: random.pick([1024, 8 * 1024, 64 * 1024]),
     ending,
     window: random.pick([1, 2, 8, 32]),
-    pauseMs: random.pick([0, 2, 8, 30]),
+    pauseMs: random.pick(isFolding ? [1, 4] : [0, 2, 8, 30]),
     pasteCharacters: random.chance(0.15) ? random.logInt(10_000, 400_000) : 0,
     joins: random.chance(0.3),
     writesOverHttp: random.chance(0.25),
     compacts: random.chance(0.2),
-    deletes: isDeath || random.chance(0.08),
+    deletes: isDelete || random.chance(0.08),
   }
 }
 
@@ -72,7 +74,7 @@ function planDeath(random: Random, step: Step): DeathOrder {
   const longest = step === 'fold' ? 80_000 : step === 'replace' ? 8000 : 1500
   return {
     step,
-    count: step === 'append' ? random.int(1, 20) : step === 'remove' ? 1 : random.int(1, 4),
+    count: step === 'append' ? random.int(1, 20) : step === 'sweep' ? random.int(1, 9) : 1,
     moment: random.pick(['before', 'during', 'during', 'after']),
     microseconds: random.int(0, longest),
   }
@@ -82,6 +84,7 @@ function planDeath(random: Random, step: Step): DeathOrder {
 function planBrokenStart(random: Random): BrokenStart {
   const step = random.pick(['open', 'open', 'sweep', 'unmark', null] as const)
   if (step === null) return { order: null, ms: random.int(20, 350) }
-  const order = { ...planDeath(random, step), count: step === 'sweep' ? random.int(1, 9) : 1 }
-  return { order: { ...order, microseconds: random.int(0, 20_000) }, ms: 10_000 }
+  // Opening takes a few milliseconds.
+  const microseconds = random.int(0, step === 'open' ? 4000 : 1500)
+  return { order: { ...planDeath(random, step), microseconds }, ms: 10_000 }
 }

@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import { stepsUnderWay, type ServerHears, type ServerSays, type ServerSettings, type Step } from './steps.ts'
 
 export type Ready = Extract<ServerSays, { kind: 'ready' }>
@@ -16,8 +15,6 @@ export interface Death {
   readonly errors: readonly string[]
 }
 
-const SCRIPT = fileURLToPath(new URL('./server.js', import.meta.url))
-
 /** One process of the server, from its start to its end. */
 export class ServerLife {
   /** Resolves when the process is gone and all that it said is here. */
@@ -29,8 +26,8 @@ export class ServerLife {
   #hasEnded = false
   #isListening = false
 
-  constructor(settings: ServerSettings) {
-    this.#child = spawn(process.execPath, [SCRIPT, JSON.stringify(settings)], {
+  constructor(script: string, settings: ServerSettings) {
+    this.#child = spawn(process.execPath, [script, JSON.stringify(settings)], {
       stdio: ['pipe', 'pipe', 'inherit', 'pipe'],
       // As the command sets it: writes wait for libuv's threads.
       env: { ...process.env, UV_THREADPOOL_SIZE: '16' },
