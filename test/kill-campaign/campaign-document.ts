@@ -9,7 +9,7 @@ import { Member } from './member.ts'
  * - `asked`: the request is on its way; the document may be whole or gone.
  * - `told`: it was acknowledged.
  */
-export type Deletion = 'none' | 'asked' | 'told'
+type Deletion = 'none' | 'asked' | 'told'
 
 const WRITERS = 2
 

@@ -58,7 +58,7 @@ export async function runCampaign(options: CampaignOptions): Promise<Summary> {
     options.handleProgress(progressLine(summary, options.kills))
   }
   const handle = (lane: number, said: LaneSays): void => {
-    if (said.kind === 'fault') summary.faults.push(said.report)
+    if (said.kind === 'fault') summary.faults.push({ ...said.report, afterKills: killed() })
     else {
       addTally(summary.counts, said.tally)
       summary.nextEpisodes[lane] = said.nextEpisode

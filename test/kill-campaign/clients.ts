@@ -41,7 +41,6 @@ export async function connectClients(
     reader,
     writers,
     close: () => all.forEach((client) => client.close()),
-    whenLost: () =>
-      Promise.all(all.map((client) => client.until(() => !client.socket.connected))),
+    whenLost: () => Promise.all(all.map((client) => client.until(() => !client.socket.connected))),
   }
 }

@@ -23,7 +23,9 @@ const deleteText: Edit = (doc, random) => {
 }
 
 const setKey: Edit = (doc, random) => {
-  doc.getMap('map').set(random.pick(KEYS), random.chance(0.5) ? random.int(0, 1e9) : { of: [1, 'two'] })
+  doc
+    .getMap('map')
+    .set(random.pick(KEYS), random.chance(0.5) ? random.int(0, 1e9) : { of: [1, 'two'] })
 }
 
 const deleteKey: Edit = (doc, random) => {

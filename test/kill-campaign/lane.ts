@@ -124,7 +124,8 @@ class Episode {
     await clients.whenLost()
     await loading
     this.#judge(death, ending.kind === 'sigterm')
-    if (ending.kind === 'step') count(this.#tally, isTold ? 'stepsNotReached' : 'killsAtOrderedStep')
+    if (ending.kind === 'step')
+      count(this.#tally, isTold ? 'stepsNotReached' : 'killsAtOrderedStep')
     if (ending.kind === 'timer') count(this.#tally, 'killsByTimer')
     if (this.#fault !== null) throw this.#fault
   }

@@ -101,7 +101,7 @@ export class Ledger {
   }
 }
 
-export function holdsUpdate(holding: Holding, update: Uint8Array): boolean {
+function holdsUpdate(holding: Holding, update: Uint8Array): boolean {
   const { structs, ds } = Y.decodeUpdate(update)
   for (const struct of structs) {
     if (struct instanceof Y.Skip) continue

@@ -19,6 +19,11 @@ const stateFile = values.resume === undefined ? null : resolve(values.resume)
 const seed = values.seed ?? seedOf(stateFile) ?? randomBytes(4).toString('hex')
 const directory = resolve(values.directory ?? join(tmpdir(), `y-rooms-kill-campaign-${seed}`))
 
+/** Beside the summary, which alone goes to standard output. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
 function seedOf(file: string | null): string | undefined {
   if (file === null || !existsSync(file)) return undefined
   return (JSON.parse(readFileSync(file, 'utf8')) as { seed: string }).seed
@@ -27,18 +32,18 @@ function seedOf(file: string | null): string | undefined {
 function wholeNumber(name: 'kills' | 'lanes', min: number): number {
   const number = Number(values[name])
   if (Number.isInteger(number) && number >= min) return number
-  console.error(`--${name} is ${values[name]}; it must be a whole number from ${min} on`)
+  say(`--${name} is ${values[name]}; it must be a whole number from ${min} on`)
   process.exit(2)
 }
 
-console.error(`seed ${seed}, data in ${directory}`)
+say(`seed ${seed}, data in ${directory}`)
 const summary = await runCampaign({
   seed,
   kills: wholeNumber('kills', 1),
   lanes: wholeNumber('lanes', 1),
   directory,
   stateFile,
-  handleProgress: (line) => console.error(line),
+  handleProgress: say,
 })
 const text = `${JSON.stringify(summary, null, 2)}\n`
 if (values.summary !== undefined) writeFileSync(values.summary, text)

@@ -5,7 +5,7 @@ import { Fault } from './fault.ts'
 import type { Ledger } from './ledger.ts'
 
 /** What came from the server carries this origin. */
-export const FROM_SERVER = 'from the server'
+const FROM_SERVER = 'from the server'
 
 interface Relay {
   readonly from: number
@@ -141,7 +141,10 @@ export class Member {
 
   async #fillHole(): Promise<void> {
     const epoch = this.ledger.epoch as string
-    const page = await (this.#client as RawClient).pull(this.#handle, { epoch, after: this.#position })
+    const page = await (this.#client as RawClient).pull(this.#handle, {
+      epoch,
+      after: this.#position,
+    })
     if (!page.ok) return
     const { updates, seq } = page as PullAnswer
     for (const update of updates) Y.applyUpdate(this.doc, new Uint8Array(update), FROM_SERVER)

@@ -2,7 +2,7 @@ import type { Random } from './random.ts'
 import { COMPACTION_STEPS, type DeathOrder, type Step } from './steps.ts'
 
 /** How a server's life ends. */
-export type Ending =
+type Ending =
   | { readonly kind: 'timer'; readonly ms: number }
   /** At a step of its work; by the timer when it does not come to it. */
   | { readonly kind: 'step'; readonly order: DeathOrder; readonly ms: number }
@@ -62,7 +62,11 @@ function planEnding(random: Random): Ending {
   const which = random.next()
   if (which < 0.05) return { kind: 'sigterm', ms: random.logInt(5, 250) }
   if (which < 0.5) return { kind: 'timer', ms: random.logInt(3, 300) }
-  const step: Step = random.chance(0.15) ? 'append' : random.chance(0.1) ? 'remove' : pickStep(random)
+  const step: Step = random.chance(0.15)
+    ? 'append'
+    : random.chance(0.1)
+      ? 'remove'
+      : pickStep(random)
   return { kind: 'step', order: planDeath(random, step), ms: STEP_PATIENCE_MS }
 }
 

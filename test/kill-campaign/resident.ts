@@ -58,7 +58,13 @@ export class Resident {
   /** For the message when it does not settle. */
   get state(): string {
     const { status, synced, saveState, unsyncedChanges } = this.#provider
-    return JSON.stringify({ status, synced, saveState, unsyncedChanges, unsaved: this.#unsaved.length })
+    return JSON.stringify({
+      status,
+      synced,
+      saveState,
+      unsyncedChanges,
+      unsaved: this.#unsaved.length,
+    })
   }
 
   destroy(): void {

@@ -2,7 +2,13 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import { stepsUnderWay, type ServerHears, type ServerSays, type ServerSettings, type Step } from './steps.ts'
+import {
+  stepsUnderWay,
+  type ServerHears,
+  type ServerSays,
+  type ServerSettings,
+  type Step,
+} from './steps.ts'
 
 export type Ready = Extract<ServerSays, { kind: 'ready' }>
 

@@ -27,7 +27,7 @@ function die(): never {
 }
 
 /** Says when a step begins and ends, a byte each, and ends the process there if so ordered. */
-export async function reporting<Result>(step: Step, work: () => Promise<Result>): Promise<Result> {
+async function reporting<Result>(step: Step, work: () => Promise<Result>): Promise<Result> {
   const isLast = order?.step === step && --countdown === 0
   if (isLast && order?.moment === 'before') die()
   writeSync(REPORTS, STEPS[step])
@@ -80,9 +80,7 @@ export function watchLevelAndWorkers(): void {
   >
   const { batch, clear } = level
   level.batch = function (operations, ...rest) {
-    return reporting(stepOf(operations as Operation[]), () =>
-      batch.call(this, operations, ...rest),
-    )
+    return reporting(stepOf(operations as Operation[]), () => batch.call(this, operations, ...rest))
   }
   level.clear = function (...args) {
     return reporting('sweep', () => clear.call(this, ...args))

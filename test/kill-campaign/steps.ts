@@ -58,7 +58,12 @@ export interface ServerSettings {
 
 /** What the server says on its standard output, a line each. */
 export type ServerSays =
-  | { readonly kind: 'ready'; readonly port: number; readonly importMs: number; readonly openMs: number }
+  | {
+      readonly kind: 'ready'
+      readonly port: number
+      readonly importMs: number
+      readonly openMs: number
+    }
   | { readonly kind: 'listening' }
   | { readonly kind: 'error'; readonly message: string }
 

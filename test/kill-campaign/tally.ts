@@ -3,11 +3,13 @@ import type { FaultKind } from './fault.ts'
 export interface FaultReport {
   readonly kind: FaultKind
   readonly message: string
-  /** Run the campaign with `--seed` and one lane's episode in mind to see the same load again. */
+  /** Seed, lane and number of the episode: what decides all that it does. */
   readonly episode: string
   readonly round: number
   readonly plan: unknown
   readonly directory: string
+  /** How many kills the campaign had counted by then. */
+  readonly afterKills?: number
 }
 
 /** What a campaign has counted; numbers by name, so that lanes and resumed runs add up. */

@@ -1,9 +1,5 @@
 import * as Y from 'yjs'
-import {
-  assertWhole,
-  type CampaignDocument,
-  type RetiredDocument,
-} from './campaign-document.ts'
+import { assertWhole, type CampaignDocument, type RetiredDocument } from './campaign-document.ts'
 import type { Clients } from './clients.ts'
 import { contentOf } from './edits.ts'
 import { Fault } from './fault.ts'
@@ -51,10 +47,14 @@ function verifyDeletion(
   if (document.formerEpochs.has(epoch))
     throw new Fault('deleted-came-back', `epoch ${epoch} of a deleted document is back`)
   if (deletion === 'told' && epoch === ledger.epoch)
-    throw new Fault('deleted-came-back', `the deletion was acknowledged, the epoch is still ${epoch}`)
+    throw new Fault(
+      'deleted-came-back',
+      `the deletion was acknowledged, the epoch is still ${epoch}`,
+    )
   const isGone = deletion !== 'none' && epoch !== ledger.epoch
   if (deletion === 'told') count(tally, 'deletionsChecked')
-  if (deletion === 'asked') count(tally, isGone ? 'unansweredDeletionsGone' : 'unansweredDeletionsWhole')
+  if (deletion === 'asked')
+    count(tally, isGone ? 'unansweredDeletionsGone' : 'unansweredDeletionsWhole')
   if (!isGone) {
     document.history.deletion = 'none'
     return
