@@ -31,6 +31,8 @@ export class Ledger {
   #settled: Holding | null = null
   #acknowledged: Uint8Array[] = []
   #seen: Uint8Array[] = []
+  /** Ends of clients' clocks that the provider was shown. */
+  #seenClocks: ReadonlyMap<number, number>[] = []
   #seenRanges = new Set<string>()
   #roundStart = 0
   #entrySeqs = new Set<number>()
@@ -71,6 +73,14 @@ export class Ledger {
     this.#seen.push(update)
   }
 
+  /**
+   * What a Y.Doc has integrated from the server. Only the clocks: what Yjs deletes while integrating may be due to an edit
+   * of this copy that the server does not have yet.
+   */
+  addIntegrated(update: Uint8Array): void {
+    this.#seenClocks.push(Y.parseUpdateMeta(update).to)
+  }
+
   /** Throws unless the document holds everything owed. */
   check(doc: Y.Doc): Checked {
     const holding = holdingOf(doc)
@@ -78,9 +88,14 @@ export class Ledger {
       throw new Fault('acknowledged-lost', 'what an earlier restart had shown is missing')
     const lost = (updates: readonly Uint8Array[]): number =>
       updates.reduce((count, update) => count + (holdsUpdate(holding, update) ? 0 : 1), 0)
-    const counts = { acknowledged: this.#acknowledged.length, seen: this.#seen.length }
+    const counts = {
+      acknowledged: this.#acknowledged.length,
+      seen: this.#seen.length + this.#seenClocks.length,
+    }
     const lostAcknowledged = lost(this.#acknowledged)
-    const lostSeen = lost(this.#seen)
+    const lostSeen =
+      lost(this.#seen) +
+      this.#seenClocks.filter((clocks) => !holdsClocks(holding.clocks, clocks)).length
     if (lostAcknowledged > 0)
       throw new Fault(
         'acknowledged-lost',
@@ -97,6 +112,7 @@ export class Ledger {
     this.#settled = holdingOf(doc)
     this.#acknowledged = []
     this.#seen = []
+    this.#seenClocks = []
     this.#seenRanges.clear()
   }
 }
@@ -112,9 +128,11 @@ function holdsUpdate(holding: Holding, update: Uint8Array): boolean {
 }
 
 function holdsAll(holding: Holding, part: Holding): boolean {
-  for (const [client, clock] of part.clocks)
-    if ((holding.clocks.get(client) ?? 0) < clock) return false
-  return holdsDeletes(holding.deletes, part.deletes)
+  return holdsClocks(holding.clocks, part.clocks) && holdsDeletes(holding.deletes, part.deletes)
+}
+
+function holdsClocks(all: ReadonlyMap<number, number>, part: ReadonlyMap<number, number>): boolean {
+  return [...part].every(([client, clock]) => (all.get(client) ?? 0) >= clock)
 }
 
 /** Ranges of both are ordered; those of `all` are merged where they touch. */

@@ -22,7 +22,7 @@ export class Resident {
     this.document = document
     document.addWriter(this.doc)
     this.doc.on('update', (update: Uint8Array, origin: unknown) => {
-      if (origin === this.#provider) ledger.addSeen(update)
+      if (origin === this.#provider) ledger.addIntegrated(update)
       else this.#unsaved.push(update)
     })
     this.#provider = new SocketIOProvider(`http://127.0.0.1:${port}`, document.name, this.doc, {

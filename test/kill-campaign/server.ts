@@ -32,8 +32,11 @@ const documents = createDocumentServer({
   logger,
 })
 const app = express()
-app.post('/compact/:name', (request, response, next) => {
-  documents.compact(request.params.name).then(() => response.status(204).end(), next)
+app.post('/compact/:name', (request, response) => {
+  documents.compact(request.params.name).then(
+    () => response.status(204).end(),
+    () => response.status(503).end(),
+  )
 })
 app.use(documents.router())
 
