@@ -59,6 +59,12 @@ export class Ledger {
     this.#entrySeqs.add(answer.seq)
   }
 
+  /** `answer` is the body of the response. It does not tell whether the update became an entry. */
+  addAcknowledgedOverHttp(update: Uint8Array, answer: string): void {
+    const { seq } = JSON.parse(answer) as { seq: number }
+    this.addAcknowledged(update, { seq, entry: false })
+  }
+
   /** Several readers get the same relay; it is owed once. */
   addRelay(from: number, to: number, update: Uint8Array): void {
     this.highestSeq = Math.max(this.highestSeq, to)

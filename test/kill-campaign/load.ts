@@ -155,7 +155,7 @@ async function writeOverHttp(
     const update = Y.encodeStateAsUpdate(history.httpDoc, before)
     const { status, text } = await ask('POST', `${clients.url}/documents/${name}/updates`, update)
     if (status === 200) {
-      history.ledger.addAcknowledged(update)
+      history.ledger.addAcknowledgedOverHttp(update, text)
       count(tally, 'acknowledgedOverHttp')
     } else if (!isOver() && history.deletion === 'none')
       throw new Fault('refused', `an update over HTTP: ${status} ${text}`)

@@ -114,6 +114,7 @@ async function bringBack({ name, history }: CampaignDocument, clients: Clients):
   )
   const { status, text } = await overHttp
   if (status !== 200) throw new Fault('refused', `an update over HTTP: ${status} ${text}`)
+  ledger.addAcknowledgedOverHttp(update, text)
 }
 
 function copiesOf({ name, history }: CampaignDocument, resident: Resident | null): Y.Doc[] {
@@ -142,8 +143,13 @@ export async function verifyRetired(
   const holding = holdingOf(reader.doc)
   const before = new Y.Snapshot(retired.holding.deletes, new Map(retired.holding.clocks))
   const after = new Y.Snapshot(holding.deletes, new Map(holding.clocks))
-  if (!Y.equalSnapshots(before, after) || contentOf(reader.doc) !== retired.content)
-    throw new Fault('acknowledged-lost', `${retired.name} is not what it was when it was left`)
+  const differs = !Y.equalSnapshots(before, after)
+    ? `clocks or deletions; its head was ${retired.seq} and is ${head}`
+    : contentOf(reader.doc) !== retired.content
+      ? 'content'
+      : null
+  if (differs !== null)
+    throw new Fault('not-whole', `${retired.name}, left alone, is another one by its ${differs}`)
   count(tally, 'documentsCheckedAtTheEnd')
 }
 
