@@ -45,6 +45,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
     const random = new Random(`${seed}/${name}`)
     actors.push(
       act(random).catch(async (error: unknown) => {
+        if (isClosing(error) && options.isOver()) return
         // The connection was lost: nobody was told anything. That is heard of before the end of the process.
         if (error instanceof Fault || !(await settlesWithin(options.ended, LOST_MS)))
           options.handleFault(error)
@@ -112,6 +113,10 @@ async function write(
 function isExpected(options: LoadOptions, history: History, code: string): boolean {
   if (history.deletion !== 'none' && DELETING_CODES.includes(code)) return true
   return options.isOver() && ENDING_CODES.includes(code)
+}
+
+function isClosing(error: unknown): boolean {
+  return error instanceof Fault && ENDING_CODES.some((code) => error.message.includes(code))
 }
 
 /** Whatever a newcomer is given has been seen. */
