@@ -69,5 +69,8 @@ await documents.ready()
 const openMs = performance.now() - openedAt
 const http = await serve(0)
 servers.push(http)
-createInterface(process.stdin).on('line', (line) => void handle(JSON.parse(line) as ServerHears))
+const orders = createInterface(process.stdin)
+orders.on('line', (line) => void handle(JSON.parse(line) as ServerHears))
+// A campaign that was interrupted leaves no servers behind.
+orders.on('close', () => process.exit(1))
 say({ kind: 'ready', port: (http.address() as AddressInfo).port, importMs, openMs })
