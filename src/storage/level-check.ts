@@ -15,8 +15,8 @@ export interface FileCheck {
 }
 
 /**
- * How much of the tables is read through, the newest first; of the others only what finds the rows in them. It takes about a second
- * at the start; every record that is read later has a checksum of its own.
+ * How much of the tables is read through, the newest first; of the others only what finds the rows in them. Every record
+ * that is read later has a checksum of its own.
  */
 const READ_THROUGH_BYTES = 256 * 1024 * 1024
 
@@ -83,7 +83,7 @@ async function checkTables(
     try {
       const found = await readTable(file, bytes, budget >= 0)
       suspects.push(...found)
-      // LevelDB would read it as if it were whole: rows vanish without a word, or an assertion of its own ends the process.
+      // LevelDB would read it as if it were whole: rows vanish without a word, or the process ends (SIGABRT was seen).
       for (const { after, upTo } of found)
         faults.push(
           `${name} has a damaged block (rows of ${nameInKey(after)} to ${nameInKey(upTo)})`,
