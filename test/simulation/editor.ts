@@ -13,6 +13,8 @@ export interface EditorOptions {
   readonly clock: Clock
   readonly books: Books
   readonly handleFault: (fault: string) => void
+  /** Whether the history of this document may end. */
+  readonly isEnding: (document: string) => boolean
 }
 
 const MAX_BACKOFF_MS = 2000
@@ -72,7 +74,7 @@ export class Editor {
   }
 
   #open(): SocketIOProvider {
-    const { network, clock, client, document, books, handleFault } = this.#options
+    const { network, clock, client, document, books, handleFault, isEnding } = this.#options
     const provider = new SocketIOProvider('http://server.simulated', document, this.doc, {
       network: network.connect,
       clock,
@@ -88,9 +90,11 @@ export class Editor {
       if (error.code === 'apply-failed')
         handleFault(`${client} could not apply an update: ${String(error.cause)}`)
     })
-    provider.on('rejected', ({ error }) =>
-      handleFault(`${client} had an edit rejected: ${error.code}`),
-    )
+    provider.on('rejected', ({ error }) => {
+      // The document was deleted; its end for this editor is on its way.
+      if (error.code !== 'document-reset' || !isEnding(document))
+        handleFault(`${client} had an edit rejected: ${error.code}`)
+    })
     provider.on('closed', () => {
       this.ended = provider.getSnapshot().error
     })

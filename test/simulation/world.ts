@@ -283,6 +283,7 @@ export class World {
       clock: this.timeline.clientClock(this.clientLife, this.random),
       books: this.books,
       handleFault: (fault) => this.fault(fault),
+      isEnding: (name) => this.endings.has(name),
     })
   }
 }
