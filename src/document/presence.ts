@@ -3,6 +3,7 @@ import * as encoding from 'lib0/encoding'
 import type { User } from '../access/access.ts'
 import type { CancelTimer, Clock } from '../clock.ts'
 import { DocumentError } from '../errors.ts'
+import { isJson } from '../update/json-syntax.ts'
 
 /** A member of a document as far as presence goes. */
 export interface PresenceOwner {
@@ -33,6 +34,8 @@ interface Entry {
 
 /** A client announces itself; more ids than this in one message is not a client. */
 const MAX_IDS_PER_MESSAGE = 32
+/** How deep a state's objects and lists may nest, as values in a document. */
+const MAX_STATE_NESTING = 64
 /** What an entry takes in memory and on the wire beside its JSON: bounds the number of empty states. */
 const ENTRY_BYTES = 64
 /** The interval grows by one millisecond per member, up to this: presence is never staler than a second. */
@@ -158,6 +161,13 @@ export class Presence {
       throw new DocumentError(
         'presence-too-large',
         `a presence state may have ${this.#options.maxStateBytes} bytes, this one has ${bytes}`,
+      )
+    // Peers compare states by recursion.
+    const utf8 = Buffer.from(json)
+    if (!isJson(utf8, 0, utf8.length, MAX_STATE_NESTING))
+      throw new DocumentError(
+        'malformed-awareness',
+        `a presence state is not JSON, or nests more than ${MAX_STATE_NESTING} deep`,
       )
     const state = JSON.parse(json) as unknown
     if (state === null) return null
