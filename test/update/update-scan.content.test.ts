@@ -98,7 +98,7 @@ describe('T34 what depends on the content of the document', () => {
     expect(withoutKnown(update, scan)).toBe(update)
   })
 
-  it('T34 refuses several living values that join a map key through their origin', () => {
+  it('T34 [REQ6] refuses several living values that join a map key through their origin', () => {
     const map = [
       typeItem(1, { parent: 'm', parentSub: 'map' }),
       anyItem([1], { parent: [1, 0], parentSub: 'k' }),
@@ -141,7 +141,7 @@ describe('T34 what depends on the content of the document', () => {
     expect(() => Y.applyUpdate(peer, deleteMap)).toThrow('Unexpected case')
   })
 
-  it('T30 T34 refuses types that nest too deep, over however many updates', () => {
+  it('T30 T34 [REQ6] refuses types that nest too deep, over however many updates', () => {
     const document = new LoggedDocument(false)
     const nested = (client: number, clock: number, parent: Id | string) => ({
       sections: [{ client, clock, structs: [typeItem(0, { parent })] }],
