@@ -29,6 +29,11 @@ export interface ClockRange {
   readonly to: number
 }
 
+export interface KnownClock {
+  readonly client: number
+  readonly clock: number
+}
+
 export type ScanResult =
   | {
       readonly verdict: 'valid'
@@ -39,11 +44,12 @@ export type ScanResult =
       /** Where the new structs hang; those of a client in the order of their clocks. */
       readonly places: readonly PlaceRun[]
       /**
-       * An item begins in known clocks and ends in new ones. Yjs would cut it in two, and throws
-       * if the known part was garbage-collected meanwhile while the item claims a living parent.
-       * Log and relay `withoutKnown(update, scan)` in its place; that cannot throw.
+       * Up to which clocks the document has structs that are in the update too. Log and relay
+       * `withoutKnown(update, scan)` in its place: a forged second version of known clocks would win wherever
+       * Yjs merges the two, and an item that begins in known clocks and ends in new ones makes Yjs throw
+       * where the known part was garbage-collected.
        */
-      readonly overlapsKnown: boolean
+      readonly known: readonly KnownClock[]
     }
   | { readonly verdict: 'missing-dependencies'; readonly message: string }
   | { readonly verdict: 'malformed'; readonly message: string }
@@ -104,7 +110,7 @@ class UpdateScan {
    * part, and when its map is deleted later, garbage collection throws in every peer.
    */
   readonly #longMapEntries: (ClockRange & { readonly run: number })[] = []
-  #overlapsKnown = false
+  readonly #knownClocks: KnownClock[] = []
   #missing: string | null = null
   #structs = 0
   #deleteRanges = 0
@@ -141,7 +147,7 @@ class UpdateScan {
       inserts: this.#inserts,
       deletes: this.#deletes.ranges,
       places,
-      overlapsKnown: this.#overlapsKnown,
+      known: this.#knownClocks,
     }
   }
 
@@ -179,6 +185,7 @@ class UpdateScan {
     this.#known = this.#knownClock(client)
     this.#reached = this.#known
     let clock = this.#reader.readVarUint()
+    if (clock < this.#known) this.#knownClocks.push({ client, clock: this.#known })
     for (let index = 0; index < structs; index++) clock = this.#readStruct(clock)
     this.#sections.push({ client, reached: this.#reached })
     if (this.#reached > this.#known)
@@ -209,7 +216,6 @@ class UpdateScan {
   #take(kind: number, start: number, end: number, claim: PlaceClaim): void {
     const from = Math.max(start, this.#known)
     const isCut = start < this.#known && kind !== GC_REF
-    if (isCut) this.#overlapsKnown = true
     // What is left of a cut item hangs on its known part, whatever it claims.
     const place: PlaceClaim = isCut
       ? { kind: 'beside', client: this.#client, clock: from - 1 }

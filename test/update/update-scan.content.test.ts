@@ -87,9 +87,37 @@ describe('T34 what depends on the content of the document', () => {
 
     const document = new LoggedDocument()
     document.log(garbage)
-    expect(document.scan(forge(longer)).overlapsKnown).toBe(true)
+    expect(document.scan(forge(longer)).known).toEqual([{ client: 1, clock: 3 }])
     document.log(longer)
     expect(Y.encodeStateVector(document.peer)).toEqual(Uint8Array.of(1, 1, 5))
+  })
+
+  it('T34 [LOG11] logs one version of every clock, so that entries mean the same merged and one by one', () => {
+    // Found by the fuzzer (seed 20261169): two versions of a client's clocks, relayed as one message.
+    const index = new DocumentIndex()
+    const versions = [
+      forge({ sections: [{ client: 1, clock: 0, structs: [{ gc: 2 }] }] }),
+      forge({
+        sections: [
+          { client: 1, clock: 0, structs: [textItem('a'), textItem('b'), textItem('cd')] },
+        ],
+      }),
+    ]
+    const logged = versions.map((update) => {
+      const scan = scanUpdate(update, index)
+      if (scan.verdict !== 'valid') return expect.fail(scan.message)
+      index.apply(scan)
+      return withoutKnown(update, scan)
+    })
+    const [merged, oneByOne] = [new Y.Doc(), new Y.Doc()]
+    Y.applyUpdate(merged, Y.mergeUpdates(logged))
+    for (const update of logged) Y.applyUpdate(oneByOne, update)
+    expect(Y.equalSnapshots(Y.snapshot(merged), Y.snapshot(oneByOne))).toBe(true)
+    // As they were sent, the two differ.
+    const [asSent, inTurn] = [new Y.Doc(), new Y.Doc()]
+    Y.applyUpdate(asSent, Y.mergeUpdates([...versions].reverse()))
+    for (const update of versions) Y.applyUpdate(inTurn, update)
+    expect(Y.equalSnapshots(Y.snapshot(asSent), Y.snapshot(inTurn))).toBe(false)
   })
 
   it('T34 gives back the same bytes where nothing overlaps', () => {

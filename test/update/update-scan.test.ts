@@ -386,7 +386,7 @@ describe('T34 what a valid scan reports', () => {
         { client: 3, from: 0, place: 0 },
         { client: 1, from: 10, place: 0 },
       ],
-      overlapsKnown: true,
+      known: [{ client: 1, clock: 10 }],
     })
   })
 
@@ -399,7 +399,7 @@ describe('T34 what a valid scan reports', () => {
       inserts: [],
       deletes: [],
       places: [],
-      overlapsKnown: false,
+      known: [{ client: 1, clock: 10 }],
     })
   })
 })
