@@ -29,7 +29,7 @@ export interface ClockRange {
   readonly to: number
 }
 
-export interface KnownClock {
+interface KnownClock {
   readonly client: number
   readonly clock: number
 }

@@ -245,7 +245,7 @@ test('T27 T30 [REQ1] after the whole corpus the process is the same, and has at 
   expect([server.process.exitCode, server.process.signalCode]).toEqual([null, null])
   const grown = residentBytes(server.process.pid!) - residentBefore
   expect(grown / MIB).toBeLessThan(64)
-  console.log(
-    `${CASES.length} cases: resident memory ${(grown / MIB).toFixed(1)} MiB above that before`,
+  process.stdout.write(
+    `${CASES.length} cases: resident memory ${(grown / MIB).toFixed(1)} MiB above that before\n`,
   )
 })

@@ -32,7 +32,7 @@ const inlineWorker: DocumentWorker = {
   close: () => Promise.resolve(),
 }
 
-export interface Sent {
+interface Sent {
   readonly event: string
   readonly args: readonly unknown[]
 }
@@ -90,6 +90,7 @@ export class FuzzServer {
       logger,
       afterBytes: options.compactAfterBytes,
       afterEntries: options.compactAfterEntries,
+      handleFailed: (...failure: unknown[]) => void this.errors.push(failure),
     })
     this.#registry = new DocumentRegistry({
       clock: systemClock,
@@ -103,6 +104,7 @@ export class FuzzServer {
           onGrown: (document) => this.#compaction.consider(document),
         }),
       deleteStored: (name) => storage.delete(name),
+      handleDamaged: (...damaged: unknown[]) => void this.errors.push(damaged),
       compaction: () => this.#compaction,
     })
     this.#gateway = new Gateway(options, {

@@ -42,10 +42,10 @@ test(
     }
     process.off('unhandledRejection', keep)
     const grown = before === 0 ? 0 : liveBytes() - before
-    console.log(
+    process.stdout.write(
       `${tally.cases} requests from seed ${FUZZ_SEED}, ${tally.accepted} relays, ` +
         `${(grown / MIB).toFixed(1)} MiB more alive\n` +
-        [...tally.answers].sort().map(([key, count]) => `  ${key} ${count}`).join('\n'), // prettier-ignore
+        [...tally.answers].sort(([left], [right]) => (left < right ? -1 : 1)).map(([key, count]) => `  ${key} ${count}`).join('\n') + '\n', // prettier-ignore
     )
     expect(grown).toBeLessThan(64 * MIB)
     // It would prove little if nothing passed, or nothing was refused.

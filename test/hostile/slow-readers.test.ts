@@ -216,7 +216,7 @@ test(
     const webSocketBytes = (64 + 9 * 256) * KIB
     const pollingBytes = webSocketBytes * (4 / 3) * 2
     expect(grown).toBeLessThan((READERS / 2) * (webSocketBytes + pollingBytes) + 32 * MIB)
-    console.log(`${READERS} stuck readers: ${(grown / MIB).toFixed(0)} MiB more`)
+    process.stdout.write(`${READERS} stuck readers: ${(grown / MIB).toFixed(0)} MiB more\n`)
   },
 )
 

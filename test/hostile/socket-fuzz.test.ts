@@ -134,6 +134,6 @@ test(
       expect(() => Y.encodeStateAsUpdate(doc)).not.toThrow()
     }
     expect([server.process.exitCode, server.process.signalCode]).toEqual([null, null])
-    console.log(`${requests} requests over sockets from seed ${FUZZ_SEED}`)
+    process.stdout.write(`${requests} requests over sockets from seed ${FUZZ_SEED}\n`)
   },
 )
