@@ -3,13 +3,13 @@ import { Admission } from '../../src/connection/admission.ts'
 import { Outbox } from '../../src/connection/outbox.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
-function scene() {
+function scene(hardBytes = 1000) {
   const clock = new ManualClock()
   let stalls = 0
   const outbox = new Outbox({
     clock,
     softBytes: 100,
-    hardBytes: 1000,
+    hardBytes,
     stallMs: 30_000,
     onStalled: () => stalls++,
   })
@@ -134,7 +134,8 @@ describe('admission', () => {
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
   test('[OUT3] eight requests are under way, and none begins while the outbox is congested', async () => {
-    const { clock, outbox } = scene()
+    // Eight answers of 256 KiB are half of it.
+    const { clock, outbox } = scene(4 * 1024 * 1024)
     const admission = new Admission(outbox)
     const begun: (() => void)[] = []
     for (let request = 0; request < 20; request++)
