@@ -7,6 +7,7 @@ import { identify, reportingWrongAnswers } from '../access/decisions.ts'
 import { isOriginAllowed } from '../access/origin.ts'
 import { asDocumentError, DocumentError, StorageError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
+import { limitArguments } from './argument-limit.ts'
 import { Connection, type ConnectionServices, type Transport } from './connection.ts'
 import { FrameCache, SocketTransport } from './socket-transport.ts'
 
@@ -218,6 +219,7 @@ export class Gateway {
   }
 
   #handleConnection(socket: Socket, served: Served): void {
+    limitArguments(socket)
     if (this.#users.has(socket)) this.#begin(socket, served)
     else this.#admitConnected(socket, served)
   }

@@ -7,6 +7,11 @@ export interface OutboxOptions {
   readonly stallMs: number
   /** The reader does not read: the connection must go. */
   readonly onStalled: () => void
+  /**
+   * What of the write under way has not left the process, where that can be seen. A large message counts as in flight
+   * until all of it has left; a slow reader that reads shows here.
+   */
+  readonly unwrittenBytes?: () => number | null
   /** Bytes that a predecessor on the same engine connection left in flight. Default 0. */
   readonly bytesInFlight?: number
 }
@@ -94,7 +99,14 @@ export class Outbox {
   }
 
   #armStall(): CancelTimer {
-    return this.#options.clock.setTimer(this.#options.stallMs, () => this.#stall())
+    const { clock, stallMs, unwrittenBytes } = this.#options
+    const before = unwrittenBytes?.() ?? null
+    return clock.setTimer(stallMs, () => {
+      const now = unwrittenBytes?.() ?? null
+      if (before !== null && now !== null && now !== before && !this.#isClosed)
+        this.#cancelStall = this.#armStall()
+      else this.#stall()
+    })
   }
 
   #stall(): void {

@@ -36,6 +36,8 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
   /** The connection was sent, or knows, everything up to here. */
   #position: number
   #missedPresence = false
+  /** The connection was told of as many changes of the presence. */
+  #presenceChanges: number
   /** Several Y.Docs shared this connection at some time: what is one's own may be news to another. */
   #isShared = false
 
@@ -54,6 +56,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     this.access = access
     this.#position = position
     this.uploads = new Uploads(maxUpdateBytes)
+    this.#presenceChanges = this.document.presence.sentChanges
     this.document.room.add(this)
   }
 
@@ -122,6 +125,8 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
       }
       return
     }
+    // While something was missed, only the message that makes up for it brings the number forward.
+    if (!this.#missedPresence) this.#presenceChanges = this.document.presence.sentChanges
     this.#peer.sendAwareness(this.document.handle, update)
   }
 
@@ -185,12 +190,13 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     }
   }
 
-  /** Who left meanwhile is not named here; Yjs clients drop a peer that was silent for 30 s. */
   #sendMissedPresence(): void {
     this.#missedPresence = false
     if (this.#state === 'ended') return
-    const everybody = this.document.presence.encodeAll()
-    if (everybody !== null) this.#peer.sendAwareness(this.document.handle, everybody)
+    const { presence, handle } = this.document
+    const missed = presence.encodeSince(this.#presenceChanges)
+    this.#presenceChanges = presence.sentChanges
+    if (missed !== null) this.#peer.sendAwareness(handle, missed)
   }
 }
 

@@ -21,7 +21,7 @@ interface EngineSocket {
   /** A packet is put into the buffer. Every packet passes here: answers, relays, pings, other namespaces' events. */
   on(event: 'packetCreate', listener: (packet: EnginePacket) => void): void
   /** All that is in the buffer goes to the transport, which has nothing else under way. */
-  on(event: 'flush', listener: () => void): void
+  on(event: 'flush' | 'close', listener: () => void): void
   close(discard: boolean): void
 }
 
@@ -35,12 +35,24 @@ interface EngineTransport {
   readonly perMessageDeflate?: unknown
   readonly socket?: {
     readonly _sender?: { readonly sendFrame?: unknown }
+    readonly _socket?: TcpSocket | null
     terminate?(): void
   }
   /** Long polling: the response that the next batch goes into. */
-  readonly res?: { once(event: 'close', listener: () => void): unknown } | null
+  readonly res?: PollResponse | null
   /** WebSocket: the batch has been handed to the operating system. */
   once(event: 'drain', listener: () => void): unknown
+}
+
+/** What node:net keeps of a socket; libuv counts what the kernel has not taken yet. */
+interface TcpSocket {
+  readonly _handle?: { readonly writeQueueSize?: number } | null
+}
+
+interface PollResponse {
+  readonly socket: TcpSocket | null
+  once(event: 'close', listener: () => void): unknown
+  destroy(): unknown
 }
 
 /** Encodes each message once per namespace, for however many sockets. */
@@ -79,17 +91,21 @@ class EngineMeter {
   outbox: Outbox | null = null
   #bufferedBytes = 0
   #writtenBytes = 0
+  readonly #engine: EngineSocket
+  /** Long polling: responses that have not left yet. A stranger may ask again without reading the one before. */
+  readonly #responses = new Set<PollResponse>()
 
-  static of(engine: EngineSocket): EngineMeter {
+  static of(engine: EngineSocket, clock: Clock, stallMs: number): EngineMeter {
     let meter = EngineMeter.#meters.get(engine)
     if (meter === undefined) {
-      meter = new EngineMeter(engine)
+      meter = new EngineMeter(engine, clock, stallMs)
       EngineMeter.#meters.set(engine, meter)
     }
     return meter
   }
 
-  private constructor(engine: EngineSocket) {
+  private constructor(engine: EngineSocket, clock: Clock, stallMs: number) {
+    this.#engine = engine
     engine.on('packetCreate', (packet) => {
       const bytes = sizeOf(packet)
       this.#bufferedBytes += bytes
@@ -105,8 +121,40 @@ class EngineMeter {
       }
       const { transport } = engine
       // A poll's transport says "drain" before anything was sent. Its response has ended when it was.
-      if (transport.name === 'polling' && transport.res) transport.res.once('close', discharge)
+      if (transport.name === 'polling' && transport.res) this.#await(transport.res, discharge)
       else transport.once('drain', discharge)
+    })
+    engine.on('close', () => {
+      // Nothing ends a response that nobody reads, when its engine connection timed out before.
+      for (const response of this.#responses)
+        response.once(
+          'close',
+          clock.setTimer(stallMs, () => response.destroy()),
+        )
+    })
+  }
+
+  /** What the kernel has not taken yet, where the transport shows it. */
+  unwrittenBytes(): number | null {
+    const [response] = this.#responses
+    const tcp = response?.socket ?? this.#engine.transport.socket?._socket
+    return tcp?._handle?.writeQueueSize ?? null
+  }
+
+  /** Ends a reader that does not read: it answers no closing handshake, and waiting for it would keep the bytes. */
+  terminate(): void {
+    const { socket } = this.#engine.transport
+    // Closing the engine connection, not the namespace: the client comes back by itself and catches up.
+    this.#engine.close(true)
+    socket?.terminate?.()
+    for (const response of this.#responses) response.destroy()
+  }
+
+  #await(response: PollResponse, discharge: () => void): void {
+    this.#responses.add(response)
+    response.once('close', () => {
+      this.#responses.delete(response)
+      discharge()
     })
   }
 
@@ -137,17 +185,12 @@ export class SocketTransport implements Transport {
     const engine = socket.conn as unknown as EngineSocket
     this.#engine = engine
     this.#frames = frames
-    const meter = EngineMeter.of(engine)
+    const meter = EngineMeter.of(engine, limits.clock, limits.stallMs)
     this.outbox = new Outbox({
       ...limits,
       bytesInFlight: meter.bytesInFlight,
-      onStalled: () => {
-        const { transport } = engine
-        // Closing the engine connection, not the namespace: the client comes back by itself and catches up.
-        engine.close(true)
-        // A reader that does not read answers no closing handshake; waiting for it would keep the bytes.
-        transport.socket?.terminate?.()
-      },
+      unwrittenBytes: () => meter.unwrittenBytes(),
+      onStalled: () => meter.terminate(),
     })
     meter.outbox = this.outbox
   }

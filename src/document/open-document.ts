@@ -17,7 +17,7 @@ import { Room } from './room.ts'
 import { Staging } from './staging.ts'
 import { loadIndex } from './stored-document.ts'
 import { withoutKnown } from '../update/known-overlap.ts'
-import { scanUpdate, type ScanResult } from '../update/update-scan.ts'
+import { scanUpdate, type KnownStructs, type ScanResult } from '../update/update-scan.ts'
 
 type ValidScan = Extract<ScanResult, { verdict: 'valid' }>
 
@@ -62,7 +62,7 @@ export interface OpenDocumentOptions {
 /**
  * A document that somebody has open: what is needed to check, order, store, relay and catch up, and no
  * Y.Doc. The index, the head and the recent entries are those of the disk; what is accepted but not yet durable
- * is only known by its clocks (`#staging`), so that a failed write leaves nothing to undo.
+ * is only known by its clocks (`#staging`) and places, so that a failed write leaves nothing to undo.
  */
 export class OpenDocument implements CommitParty<PendingEntry> {
   readonly handle: DocumentHandle
@@ -77,6 +77,11 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   #recent: RecentEntries
   #tailBytes: number
   readonly #staging = new Staging()
+  /** What the next update may build on: what is durable, and what is on its way. */
+  readonly #accepted: KnownStructs = {
+    clockOf: (client) => this.#staging.clockOf(client) ?? this.#index.clockOf(client),
+    placeOf: (client, clock) => this.#index.placeOf(client, clock),
+  }
   /** Set after a failed write: the disk may hold more than we know, so it is read again first. */
   #reloading: Promise<void> | null = null
   #needsReload = false
@@ -156,7 +161,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   async accept(update: Uint8Array, author: Author): Promise<Accepted> {
     if (this.#needsReload) await this.#reload()
     if (this.#ended !== null) throw this.#ended
-    const scan = scanUpdate(update, (client) => this.#acceptedClock(client))
+    const scan = scanUpdate(update, this.#accepted)
     if (scan.verdict === 'malformed') throw new DocumentError('malformed-update', scan.message)
     if (scan.verdict === 'missing-dependencies')
       throw new DocumentError('missing-dependencies', scan.message)
@@ -168,6 +173,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     if (this.#options.commits.isFull)
       throw new DocumentError('storage-unavailable', 'the disk does not keep up; send it again')
     this.#staging.add(scan.inserts)
+    this.#index.expect(scan)
     return new Promise((resolve, reject) => {
       this.#options.commits.enqueue(this, {
         // What peers already have of it goes no further: forged, it could make their Yjs throw.
@@ -208,7 +214,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     for (const [position, entry] of entries.entries()) entry.resolve(firstSeq + position)
     try {
       for (const [position, entry] of entries.entries()) {
-        this.#index.apply(entry.scan)
+        this.#index.applyExpected(entry.scan)
         this.#recent.push({
           seq: firstSeq + position,
           update: entry.update,
@@ -257,10 +263,6 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   close(): void {
     this.presence.close()
     this.room.close()
-  }
-
-  #acceptedClock(client: number): number {
-    return this.#staging.clockOf(client) ?? this.#index.clockOf(client)
   }
 
   #reload(): Promise<void> {

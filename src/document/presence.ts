@@ -3,6 +3,7 @@ import * as encoding from 'lib0/encoding'
 import type { User } from '../access/access.ts'
 import type { CancelTimer, Clock } from '../clock.ts'
 import { DocumentError } from '../errors.ts'
+import { isJson } from '../update/json-syntax.ts'
 
 /** A member of a document as far as presence goes. */
 export interface PresenceOwner {
@@ -33,6 +34,10 @@ interface Entry {
 
 /** A client announces itself; more ids than this in one message is not a client. */
 const MAX_IDS_PER_MESSAGE = 32
+/** How deep a state's objects and lists may nest, as values in a document. */
+const MAX_STATE_NESTING = 64
+/** Who left is remembered for members that are congested meanwhile; beyond this, peers find out by their 30 s timeout. */
+const MAX_LEFT = 1024
 /** What an entry takes in memory and on the wire beside its JSON: bounds the number of empty states. */
 const ENTRY_BYTES = 64
 /** The interval grows by one millisecond per member, up to this: presence is never staler than a second. */
@@ -50,6 +55,10 @@ export class Presence {
   readonly #entries = new Map<number, Entry>()
   /** Ids to send, with the member that the change concerns. Removed ids have no entry any more. */
   readonly #changed = new Map<number, PresenceOwner | null>()
+  /** Who left, oldest first, with the number of that change: for members that were not told. */
+  readonly #left = new Map<number, number>()
+  #changes = 0
+  #sentChanges = 0
   #bytes = 0
   #lastClock = 0
   #flushedAt = -Infinity
@@ -89,6 +98,18 @@ export class Presence {
     this.#schedule()
   }
 
+  /** How many changes were sent. A member that misses messages from here on hears of the rest by `encodeSince`. */
+  get sentChanges(): number {
+    return this.#sentChanges
+  }
+
+  /** Everybody present, and who left after that many changes; null when there is neither. */
+  encodeSince(changes: number): Uint8Array | null {
+    const ids = [...this.#entries.keys()]
+    for (const [clientId, change] of this.#left) if (change > changes) ids.push(clientId)
+    return ids.length === 0 ? null : this.#encode(ids)
+  }
+
   /** Everybody present, or null when nobody is. */
   encodeAll(): Uint8Array | null {
     return this.#entries.size === 0 ? null : this.#encode([...this.#entries.keys()])
@@ -108,6 +129,7 @@ export class Presence {
     this.#cancelFlush = null
     this.#cancelRefresh = null
     this.#entries.clear()
+    this.#left.clear()
     this.#bytes = 0
     this.#changed.clear()
   }
@@ -116,9 +138,13 @@ export class Presence {
     this.#bytes -= sizeOf(this.#entries.get(clientId)?.json ?? null)
     this.#entries.delete(clientId)
     this.#change(clientId, owner)
+    this.#left.set(clientId, this.#changes)
+    if (this.#left.size > MAX_LEFT) this.#left.delete(this.#left.keys().next().value as number)
   }
 
   #change(clientId: number, owner: PresenceOwner): void {
+    this.#changes++
+    this.#left.delete(clientId)
     const before = this.#changed.get(clientId)
     this.#changed.set(clientId, before === undefined || before === owner ? owner : null)
   }
@@ -158,6 +184,13 @@ export class Presence {
       throw new DocumentError(
         'presence-too-large',
         `a presence state may have ${this.#options.maxStateBytes} bytes, this one has ${bytes}`,
+      )
+    // Peers compare states by recursion.
+    const utf8 = Buffer.from(json)
+    if (!isJson(utf8, 0, utf8.length, MAX_STATE_NESTING))
+      throw new DocumentError(
+        'malformed-awareness',
+        `a presence state is not JSON, or nests more than ${MAX_STATE_NESTING} deep`,
       )
     const state = JSON.parse(json) as unknown
     if (state === null) return null
@@ -207,6 +240,7 @@ export class Presence {
 
   #flush(): void {
     this.#flushedAt = this.#options.clock.now()
+    this.#sentChanges = this.#changes
     const owners = new Set(this.#changed.values())
     const ids = [...this.#changed.keys()]
     this.#changed.clear()

@@ -138,7 +138,7 @@ export async function loadIndex(
   const tail: LogEntry[] = []
   for await (const page of readLog(storage, name, head, head.snapshot?.seq ?? 0, head.seq)) {
     for (const entry of page) {
-      const scan = scanUpdate(entry.update, (client) => index.clockOf(client), NO_SCAN_LIMITS)
+      const scan = scanUpdate(entry.update, index, NO_SCAN_LIMITS)
       if (scan.verdict !== 'valid')
         throw new StorageError(
           'record-damaged',

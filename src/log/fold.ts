@@ -36,7 +36,7 @@ function load(parts: StoredParts): Y.Doc {
 export function fold(parts: StoredParts): Folded {
   const expected = parts.index === null ? new DocumentIndex() : DocumentIndex.decode(parts.index)
   for (const update of parts.updates) {
-    const scan = scanUpdate(update, (client) => expected.clockOf(client), NO_SCAN_LIMITS)
+    const scan = scanUpdate(update, expected, NO_SCAN_LIMITS)
     if (scan.verdict !== 'valid') throw new Error(`a log entry does not scan: ${scan.message}`)
     expected.apply(scan)
   }
@@ -46,7 +46,7 @@ export function fold(parts: StoredParts): Folded {
       throw new Error('the log has a hole: Yjs could not integrate all of it')
     const update = Y.encodeStateAsUpdate(doc)
     const folded = new DocumentIndex()
-    const scan = scanUpdate(update, () => 0, NO_SCAN_LIMITS)
+    const scan = scanUpdate(update, folded, NO_SCAN_LIMITS)
     if (scan.verdict !== 'valid') throw new Error(`the snapshot does not scan: ${scan.message}`)
     folded.apply(scan)
     if (!folded.dominates(expected)) throw new Error('the snapshot holds less than the log')

@@ -9,10 +9,13 @@ import { MAX_CLOCK } from '../../protocol/index.ts'
 import { BoundedReader, MalformedBytes } from './bounded-reader.ts'
 import { RangeSet } from './range-set.ts'
 import { descending, encodeStateVector } from './state-vector.ts'
-import type { ClockRange } from './update-scan.ts'
+import { ROOT_LIST, StructPlaces, type Place, type PlaceRun } from './struct-places.ts'
+import type { ClockRange, KnownStructs } from './update-scan.ts'
 
 /** The first byte of an encoded index; it rises when the bytes after it change their meaning. */
-const FORMAT = 1
+const FORMAT = 2
+/** Without places: what hangs on old structs is taken for a root's until the next fold finds out. */
+const FORMAT_WITHOUT_PLACES = 1
 
 /** A client's entry in a Map of numbers, with the slack of its hash table. */
 const MAP_ENTRY_BYTES = 40
@@ -24,21 +27,27 @@ const RANGE_SET_BYTES = 200
 export interface Change {
   readonly inserts: readonly ClockRange[]
   readonly deletes: readonly ClockRange[]
+  readonly places: readonly PlaceRun[]
 }
 
 /**
  * All that the server knows of a document's content: which clocks of each client it has (the state
  * vector) and which of those are deleted (the delete set). Two documents are the same if and only
- * if both agree.
+ * if both agree. Where its structs hang is known too, for the scan.
  */
-export class DocumentIndex {
+export class DocumentIndex implements KnownStructs {
   readonly #clocks = new Map<number, number>()
   readonly #deleted = new Map<number, RangeSet>()
+  #places = new StructPlaces()
   #stateVector: Uint8Array | null = null
 
   /** The first clock of this client that the document does not have. */
   clockOf(client: number): number {
     return this.#clocks.get(client) ?? 0
+  }
+
+  placeOf(client: number, clock: number): Place {
+    return this.#places.placeOf(client, clock)
   }
 
   /** The bytes of Y.encodeStateVector. The same array until the next insert: not to be written to. */
@@ -62,6 +71,20 @@ export class DocumentIndex {
 
   /** Takes in what a valid scan against this index found. */
   apply(scan: Change): void {
+    this.expect(scan)
+    this.applyExpected(scan)
+  }
+
+  /**
+   * Takes in where the structs of an accepted update hang, before it is written: the next one may hang on them. If it is never
+   * written, nobody asks for those clocks until the next update that has them overwrites it.
+   */
+  expect({ places }: Pick<Change, 'places'>): void {
+    for (const run of places) this.#places.append(run)
+  }
+
+  /** Takes in the rest of an update that was expected. */
+  applyExpected(scan: Omit<Change, 'places'>): void {
     for (const { client, from, to } of scan.inserts) {
       const clock = this.clockOf(client)
       if (from > clock) throw new RangeError(`the index lacks ${client}:${clock}`)
@@ -104,6 +127,7 @@ export class DocumentIndex {
     const copy = new DocumentIndex()
     for (const [client, clock] of this.#clocks) copy.#clocks.set(client, clock)
     for (const [client, ranges] of this.#deleted) copy.#deleted.set(client, ranges.clone())
+    copy.#places = this.#places.clone()
     copy.#stateVector = this.#stateVector
     return copy
   }
@@ -111,19 +135,22 @@ export class DocumentIndex {
   /** An estimate of the heap that it takes, for limits on what is kept open. */
   get byteSize(): number {
     let bytes = this.#clocks.size * MAP_ENTRY_BYTES + (this.#stateVector?.length ?? 0)
+    bytes += this.#places.byteSize
     for (const ranges of this.#deleted.values()) bytes += RANGE_SET_BYTES + ranges.byteSize
     return bytes
   }
 
   /**
    * The index as bytes to store:
-   * format, then the state vector and the delete set as Yjs V1 writes them.
+   * format, then the state vector and the delete set as Yjs V1 writes them, then the places: for each client
+   * its runs, as the distance from the one before and the place.
    */
   encode(): Uint8Array {
     const encoder = createEncoder()
     writeVarUint(encoder, FORMAT)
     writeUint8Array(encoder, this.stateVector())
     this.#writeDeleteSet(encoder)
+    this.#writePlaces(encoder)
     return toUint8Array(encoder)
   }
 
@@ -162,9 +189,23 @@ export class DocumentIndex {
     }
   }
 
+  #writePlaces(encoder: Encoder): void {
+    const clients = [...this.#places.clients()]
+    writeVarUint(encoder, clients.length)
+    for (const [client, starts, places] of clients) {
+      writeVarUint(encoder, client)
+      writeVarUint(encoder, starts.length)
+      for (const [position, start] of starts.entries()) {
+        writeVarUint(encoder, start - (starts[position - 1] ?? 0))
+        writeVarUint(encoder, places[position] as Place)
+      }
+    }
+  }
+
   #read(reader: BoundedReader): void {
     const format = reader.readVarUint()
-    if (format !== FORMAT) throw new MalformedBytes(`its format is ${format}, not ${FORMAT}`)
+    if (format !== FORMAT && format !== FORMAT_WITHOUT_PLACES)
+      throw new MalformedBytes(`its format is ${format}, not ${FORMAT}`)
     for (let entries = reader.readVarUint(); entries > 0; entries--) {
       const client = reader.readVarUint()
       const clock = reader.readVarUint()
@@ -173,7 +214,25 @@ export class DocumentIndex {
       this.#clocks.set(client, clock)
     }
     for (let entries = reader.readVarUint(); entries > 0; entries--) this.#readRanges(reader)
+    if (format === FORMAT)
+      for (let entries = reader.readVarUint(); entries > 0; entries--) this.#readPlaces(reader)
     if (reader.remaining > 0) throw new MalformedBytes('bytes follow it')
+  }
+
+  #readPlaces(reader: BoundedReader): void {
+    const client = reader.readVarUint()
+    let from = 0
+    let before: Place = ROOT_LIST
+    const runs = reader.readVarUint()
+    for (let run = 0; run < runs; run++) {
+      const distance = reader.readVarUint()
+      const place = reader.readVarUint()
+      from += distance
+      if ((run > 0 && distance === 0) || place === before || from >= this.clockOf(client))
+        throw new MalformedBytes(`a place of client ${client} is wrong`)
+      this.#places.append({ client, from, place })
+      before = place
+    }
   }
 
   #readRanges(reader: BoundedReader): void {

@@ -12,12 +12,18 @@ export interface ScanLimits {
    * clients that a document ever had (10,000 clients: 3 ms a keystroke).
    */
   readonly clients: number
+  /**
+   * How deep types may nest in the document. Yjs deletes, reads and observes them by recursion, as editors draw them:
+   * at some 3,000 levels it throws. The deepest lists and tables that people make have a few dozen.
+   */
+  readonly nesting: number
 }
 
 export const DEFAULT_SCAN_LIMITS: ScanLimits = {
   structs: 1_000_000,
   deleteRanges: 1_000_000,
   clients: 100_000,
+  nesting: 256,
 }
 
 /** For bytes that this server made itself: a whole document may hold more than one update may. */
@@ -25,4 +31,5 @@ export const NO_SCAN_LIMITS: ScanLimits = {
   structs: Infinity,
   deleteRanges: Infinity,
   clients: Infinity,
+  nesting: Infinity,
 }

@@ -3,13 +3,35 @@ import { BoundedReader, MalformedBytes } from './bounded-reader.ts'
 import { CollectedDeletes } from './collected-deletes.ts'
 import { findSection, IntegrationOrder, type Section } from './integration-order.ts'
 import { DEFAULT_SCAN_LIMITS, type ScanLimits } from './scan-limits.ts'
+import { ScannedPlaces, type PlaceClaim } from './scanned-places.ts'
 import { DELETED_REF, GC_REF, SKIP_REF, readContentLength } from './struct-content.ts'
+import {
+  isUnderKey,
+  nestingOf,
+  placeInRoot,
+  ROOT_LIST,
+  type Place,
+  type PlaceRun,
+} from './struct-places.ts'
+
+/** What the scan must know of the document that an update is for. A `DocumentIndex` knows it. */
+export interface KnownStructs {
+  /** The first clock of this client that the document does not have. */
+  clockOf(client: number): number
+  /** Where a struct that the document has hangs. */
+  placeOf(client: number, clock: number): Place
+}
 
 /** The clocks [from, to) of one client. */
 export interface ClockRange {
   readonly client: number
   readonly from: number
   readonly to: number
+}
+
+interface KnownClock {
+  readonly client: number
+  readonly clock: number
 }
 
 export type ScanResult =
@@ -19,12 +41,15 @@ export type ScanResult =
       readonly inserts: readonly ClockRange[]
       /** What is deleted once the update is applied: its delete set and its new deleted structs. */
       readonly deletes: readonly ClockRange[]
+      /** Where the new structs hang; those of a client in the order of their clocks. */
+      readonly places: readonly PlaceRun[]
       /**
-       * An item begins in known clocks and ends in new ones. Yjs would cut it in two, and throws
-       * if the known part was garbage-collected meanwhile while the item claims a living parent.
-       * Log and relay `withoutKnown(update, scan)` in its place; that cannot throw.
+       * Up to which clocks the document has structs that are in the update too. Log and relay
+       * `withoutKnown(update, scan)` in its place: a forged second version of known clocks would win wherever
+       * Yjs merges the two, and an item that begins in known clocks and ends in new ones makes Yjs throw
+       * where the known part was garbage-collected.
        */
-      readonly overlapsKnown: boolean
+      readonly known: readonly KnownClock[]
     }
   | { readonly verdict: 'missing-dependencies'; readonly message: string }
   | { readonly verdict: 'malformed'; readonly message: string }
@@ -33,8 +58,10 @@ export type ScanResult =
 const HAS_ORIGIN = 0x80
 const HAS_RIGHT_ORIGIN = 0x40
 const HAS_PARENT_SUB = 0x20
-const REFERENCES = HAS_ORIGIN | HAS_RIGHT_ORIGIN | HAS_PARENT_SUB
 const KIND = 0x1f
+
+/** What was collected is nowhere. */
+const GARBAGE: PlaceClaim = { kind: 'known', place: ROOT_LIST }
 
 /** Each struct takes at least an info byte and a length; each deleted range a clock and a length. */
 const MIN_STRUCT_BYTES = 2
@@ -46,23 +73,22 @@ const MIN_CLIENT_DELETES_BYTES = 2
 
 /**
  * Checks a Yjs V1 update of a stranger in one pass, without making Yjs objects, against the clocks
- * that the document has. Never throws, whatever the bytes; time and memory are linear in them.
+ * and places that the document has. Never throws, whatever the bytes; time and memory are linear in them.
  *
  * - `malformed`: Yjs would throw, hang, or do what no honest Yjs client asks for. Never retry.
  * - `missing-dependencies`: Yjs would park (a part of) it until something else arrives.
  * - `valid`: Y.applyUpdate takes it whole.
  *
- * Two things cannot be seen without the document's content, and pass: an item of several clocks
- * that joins a map key through its origin, and types that nest thousands deep over many updates.
- * Yjs throws when the map, or the outermost type, is deleted later.
+ * What it cannot see is how long Yjs takes: an item whose two neighbours lie far apart makes it walk
+ * over all that is between them. docs/guarantees.md has the numbers.
  */
 export function scanUpdate(
   update: Uint8Array,
-  clockOf: (client: number) => number,
+  known: KnownStructs,
   limits: ScanLimits = DEFAULT_SCAN_LIMITS,
 ): ScanResult {
   try {
-    return new UpdateScan(update, clockOf, limits).run()
+    return new UpdateScan(update, known, limits).run()
   } catch (error) {
     if (error instanceof MalformedBytes) return { verdict: 'malformed', message: error.message }
     throw error
@@ -71,19 +97,20 @@ export function scanUpdate(
 
 class UpdateScan {
   readonly #reader: BoundedReader
-  readonly #clockOf: (client: number) => number
+  readonly #document: KnownStructs
   readonly #limits: ScanLimits
   readonly #inserts: ClockRange[] = []
   readonly #deletes = new CollectedDeletes()
   readonly #sections: Section[] = []
   readonly #order = new IntegrationOrder()
+  readonly #places: ScannedPlaces
   /**
-   * New items of several clocks under one map key. Yjs puts items of one clock there; longer ones
+   * New items of several clocks that hang, or may hang, under one map key. Yjs puts items of one clock there; longer ones
    * are old values that were deleted and then joined. A longer one that lives could be deleted in
    * part, and when its map is deleted later, garbage collection throws in every peer.
    */
-  readonly #longMapEntries: ClockRange[] = []
-  #overlapsKnown = false
+  readonly #longMapEntries: (ClockRange & { readonly run: number })[] = []
+  readonly #knownClocks: KnownClock[] = []
   #missing: string | null = null
   #structs = 0
   #deleteRanges = 0
@@ -91,31 +118,49 @@ class UpdateScan {
   #client = -1
   #known = 0
   #reached = 0
-  /** The last answer of clockOf, since neighbours mostly refer to the same client. */
+  /** The last answer of the document, since neighbours mostly refer to the same client. */
   #askedClient = -1
   #askedClock = 0
 
-  constructor(update: Uint8Array, clockOf: (client: number) => number, limits: ScanLimits) {
+  constructor(update: Uint8Array, document: KnownStructs, limits: ScanLimits) {
     this.#reader = new BoundedReader(update)
-    this.#clockOf = clockOf
+    this.#document = document
     this.#limits = limits
+    this.#places = new ScannedPlaces(
+      (client, clock) => document.placeOf(client, clock),
+      (client) => this.#knownClock(client),
+    )
   }
 
   run(): ScanResult {
     this.#readSections()
     this.#readDeleteSet()
     if (this.#reader.remaining > 0) throw new MalformedBytes('bytes follow the update')
-    if (this.#longMapEntries.length > 0 && !this.#deletes.hasAll(this.#longMapEntries))
-      throw new MalformedBytes('a map key holds several values at once')
     if (this.#missing === null && this.#order.waits > 0)
       this.#missing = this.#order.fault(this.#sections)
     if (this.#missing !== null) return { verdict: 'missing-dependencies', message: this.#missing }
+    this.#places.settle()
+    const places = this.#places.all()
+    this.#checkPlaces(places)
     return {
       verdict: 'valid',
       inserts: this.#inserts,
       deletes: this.#deletes.ranges,
-      overlapsKnown: this.#overlapsKnown,
+      places,
+      known: this.#knownClocks,
     }
+  }
+
+  /** What is wrong only because of where it hangs. */
+  #checkPlaces(places: readonly PlaceRun[]): void {
+    const { nesting } = this.#limits
+    if (places.some(({ place }) => nestingOf(place) > nesting))
+      throw new MalformedBytes(`types nest more than ${nesting} deep`)
+    const entries = this.#longMapEntries.filter(({ run }) =>
+      isUnderKey(this.#places.placeOfRun(run)),
+    )
+    if (entries.length > 0 && !this.#deletes.hasAll(entries))
+      throw new MalformedBytes('a map key holds several values at once')
   }
 
   #readSections(): void {
@@ -140,6 +185,7 @@ class UpdateScan {
     this.#known = this.#knownClock(client)
     this.#reached = this.#known
     let clock = this.#reader.readVarUint()
+    if (clock < this.#known) this.#knownClocks.push({ client, clock: this.#known })
     for (let index = 0; index < structs; index++) clock = this.#readStruct(clock)
     this.#sections.push({ client, reached: this.#reached })
     if (this.#reached > this.#known)
@@ -154,7 +200,7 @@ class UpdateScan {
     // Yjs's two readers disagree about these kinds with a flag set: applyUpdate ignores it,
     // mergeUpdates throws.
     if (!isItem && info !== kind) throw new MalformedBytes('a struct without content has flags')
-    if (isItem) this.#readReferences(info, start)
+    const claim = isItem ? this.#readReferences(info, start) : GARBAGE
     const length = isItem ? readContentLength(this.#reader, kind) : this.#reader.readVarUint()
     const end = start + length
     if (length === 0) throw new MalformedBytes('a struct without length')
@@ -162,34 +208,50 @@ class UpdateScan {
     if (start > this.#reached || (kind === SKIP_REF && end > this.#reached)) {
       this.#missing ??= `it lacks ${this.#client}:${this.#reached}`
     } else if (end > this.#reached) {
-      this.#take(info, start, end)
+      this.#take(kind, start, end, claim)
     }
     return end
   }
 
-  #take(info: number, start: number, end: number): void {
-    const kind = info & KIND
+  #take(kind: number, start: number, end: number, claim: PlaceClaim): void {
     const from = Math.max(start, this.#known)
-    if (start < this.#known && kind !== GC_REF) this.#overlapsKnown = true
+    const isCut = start < this.#known && kind !== GC_REF
+    // What is left of a cut item hangs on its known part, whatever it claims.
+    const place: PlaceClaim = isCut
+      ? { kind: 'beside', client: this.#client, clock: from - 1 }
+      : claim
+    const run = this.#places.add(this.#client, from, place)
     if (kind === GC_REF || kind === DELETED_REF) this.#deletes.add(this.#client, from, end)
-    else if ((info & REFERENCES) === HAS_PARENT_SUB && end - start > 1)
-      this.#longMapEntries.push({ client: this.#client, from, to: end })
+    else if (end - start > 1 && this.#mayBeUnderKey(run))
+      this.#longMapEntries.push({ client: this.#client, from, to: end, run })
     this.#reached = end
   }
 
-  /** Origin, right origin, and (only where both lack) the parent and the key below it. */
-  #readReferences(info: number, start: number): void {
-    if ((info & HAS_ORIGIN) !== 0) this.#readReference(start)
-    if ((info & HAS_RIGHT_ORIGIN) !== 0) this.#readReference(start)
-    if ((info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN)) !== 0) return
-    const parentIsRoot = this.#reader.readVarUint()
-    if (parentIsRoot === 1) this.#reader.skipVarString()
-    else if (parentIsRoot === 0) this.#readReference(start)
-    else throw new MalformedBytes('a parent is neither a root nor an item')
-    if ((info & HAS_PARENT_SUB) !== 0) this.#reader.skipVarString()
+  #mayBeUnderKey(run: number): boolean {
+    const place = this.#places.placeOfRun(run)
+    return place < 0 || isUnderKey(place)
   }
 
-  #readReference(start: number): void {
+  /**
+   * Origin, right origin, and (only where both lack) the parent and the key below it. As in Yjs, a struct is where
+   * its origin is, or its right origin; it is what it says only without both.
+   */
+  #readReferences(info: number, start: number): PlaceClaim {
+    const origin = (info & HAS_ORIGIN) === 0 ? null : this.#readReference(start)
+    const rightOrigin = (info & HAS_RIGHT_ORIGIN) === 0 ? null : this.#readReference(start)
+    const neighbour = origin ?? rightOrigin
+    if (neighbour !== null) return { kind: 'beside', ...neighbour }
+    const parentIsRoot = this.#reader.readVarUint()
+    if (parentIsRoot > 1) throw new MalformedBytes('a parent is neither a root nor an item')
+    const parent = parentIsRoot === 0 ? this.#readReference(start) : null
+    if (parent === null) this.#reader.skipVarString()
+    const hasKey = (info & HAS_PARENT_SUB) !== 0
+    if (hasKey) this.#reader.skipVarString()
+    if (parent === null) return { kind: 'known', place: placeInRoot(hasKey) }
+    return { kind: 'inside', ...parent, isUnderKey: hasKey }
+  }
+
+  #readReference(start: number): { client: number; clock: number } {
     const client = this.#reader.readVarUint()
     const clock = this.#reader.readVarUint()
     if (client === this.#client) {
@@ -198,6 +260,7 @@ class UpdateScan {
     } else if (clock >= this.#knownClock(client)) {
       this.#order.addWait(this.#sections.length, start, client, clock)
     }
+    return { client, clock }
   }
 
   #readDeleteSet(): void {
@@ -238,7 +301,7 @@ class UpdateScan {
   #knownClock(client: number): number {
     if (client !== this.#askedClient) {
       this.#askedClient = client
-      this.#askedClock = this.#clockOf(client)
+      this.#askedClock = this.#document.clockOf(client)
     }
     return this.#askedClock
   }

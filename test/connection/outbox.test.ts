@@ -3,13 +3,13 @@ import { Admission } from '../../src/connection/admission.ts'
 import { Outbox } from '../../src/connection/outbox.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
-function scene() {
+function scene(hardBytes = 1000) {
   const clock = new ManualClock()
   let stalls = 0
   const outbox = new Outbox({
     clock,
     softBytes: 100,
-    hardBytes: 1000,
+    hardBytes,
     stallMs: 30_000,
     onStalled: () => stalls++,
   })
@@ -87,6 +87,37 @@ describe('an outbox', () => {
     expect(stalls).toBe(2)
   })
 
+  test('[OUT4] a large message that keeps leaving is waited for, however long; one that stops is given up', () => {
+    const clock = new ManualClock()
+    let stalls = 0
+    let unwritten: number | null = 20_000
+    const outbox = new Outbox({
+      clock,
+      softBytes: 100,
+      hardBytes: 1000,
+      stallMs: 30_000,
+      onStalled: () => stalls++,
+      unwrittenBytes: () => unwritten,
+    })
+    outbox.charge(20_000)
+    for (let minute = 0; minute < 10; minute++) {
+      unwritten -= 1000
+      clock.advance(30_000)
+    }
+    expect(stalls).toBe(0)
+    clock.advance(30_000)
+    expect(stalls).toBe(1)
+
+    // Where it cannot be seen, it is not waited for.
+    outbox.discharge(20_000)
+    unwritten = null
+    outbox.charge(20_000)
+    clock.advance(30_000)
+    expect(stalls).toBe(2)
+    outbox.close()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
   test('[OUT2] an idle or closed outbox keeps no timer', () => {
     const { clock, outbox } = scene()
     outbox.charge(10)
@@ -103,7 +134,8 @@ describe('admission', () => {
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
   test('[OUT3] eight requests are under way, and none begins while the outbox is congested', async () => {
-    const { clock, outbox } = scene()
+    // Eight answers of 256 KiB are half of it.
+    const { clock, outbox } = scene(4 * 1024 * 1024)
     const admission = new Admission(outbox)
     const begun: (() => void)[] = []
     for (let request = 0; request < 20; request++)

@@ -81,4 +81,41 @@ describe('presence', () => {
     }).toThrow(expect.objectContaining({ code: 'presence-too-large' }) as Error)
     expect(presence.size).toBeLessThan(100)
   })
+
+  test('[PRES9] a member that missed messages hears who left meanwhile, and nobody who left before', () => {
+    const { clock, sent, presence, owner, announce } = scene()
+    for (const clientId of [1, 2, 3]) announce(clientId, { at: clientId })
+    announce(1, null)
+    clock.advance(0)
+    expect(sent).toHaveLength(1)
+    const told = presence.sentChanges
+    presence.removeClient(owner, 2)
+    // Not sent yet: who was told of what was sent does not know it.
+    expect(presence.sentChanges).toBe(told)
+    clock.advance(60)
+    const missed = decodePresence(presence.encodeSince(told)!)
+    expect(missed.map(({ clientId, state }) => [clientId, state])).toEqual([
+      [3, { at: 3 }],
+      [2, null],
+    ])
+    // Who came back is there.
+    announce(2, { at: 4 })
+    expect(decodePresence(presence.encodeSince(told)!).map(({ state }) => state)).toEqual([
+      { at: 3 },
+      { at: 4 },
+    ])
+    presence.removeClient(owner, 2)
+    presence.removeClient(owner, 3)
+    clock.advance(60)
+    expect(presence.encodeSince(presence.sentChanges)).toBeNull()
+  })
+
+  test('[PRES9] T43 who left is remembered up to a bound', () => {
+    const { presence, owner, announce } = scene()
+    for (let clientId = 0; clientId < 3000; clientId++) {
+      announce(clientId, {})
+      presence.removeClient(owner, clientId)
+    }
+    expect(decodePresence(presence.encodeSince(0)!)).toHaveLength(1024)
+  })
 })

@@ -15,7 +15,7 @@ function indexOf(...updates: readonly Uint8Array[]): DocumentIndex {
 }
 
 function scanFor(index: DocumentIndex, update: Uint8Array): ValidScan {
-  const scan = scanUpdate(update, (client) => index.clockOf(client))
+  const scan = scanUpdate(update, index)
   if (scan.verdict !== 'valid') throw new Error(scan.message)
   return scan
 }
@@ -85,11 +85,11 @@ describe('DocumentIndex', () => {
 
   it('refuses a change that does not follow what it holds', () => {
     const index = new DocumentIndex()
-    const change = { inserts: [{ client: 1, from: 1, to: 2 }], deletes: [] }
+    const change = { inserts: [{ client: 1, from: 1, to: 2 }], deletes: [], places: [] }
     expect(() => index.apply(change)).toThrow('the index lacks 1:0')
-    expect(() => index.apply({ inserts: [], deletes: [{ client: 1, from: 0, to: 1 }] })).toThrow(
-      'the index lacks 1:0',
-    )
+    expect(() =>
+      index.apply({ inserts: [], deletes: [{ client: 1, from: 0, to: 1 }], places: [] }),
+    ).toThrow('the index lacks 1:0')
   })
 
   it('clones: what one takes in the other does not have', () => {
@@ -121,7 +121,7 @@ describe('DocumentIndex', () => {
     for (let length = 0; length < bytes.length; length++)
       expect(() => DocumentIndex.decode(bytes.subarray(0, length))).toThrow('not an encoded')
     expect(() => DocumentIndex.decode(Uint8Array.of(...bytes, 0))).toThrow('bytes follow it')
-    expect(() => DocumentIndex.decode(Uint8Array.of(2, 0, 0))).toThrow('its format is 2')
+    expect(() => DocumentIndex.decode(Uint8Array.of(3, 0, 0))).toThrow('its format is 3')
     const wrong = [
       [1, 2, 5, 1, 5, 1, 0], // a client twice
       [1, 1, 5, 0, 0], // a clock of 0
@@ -134,6 +134,17 @@ describe('DocumentIndex', () => {
     ]
     for (const list of wrong) expect(() => DocumentIndex.decode(Uint8Array.from(list))).toThrow()
     expect(() => DocumentIndex.decode(Uint8Array.of(1, 1, 5, 9, 1, 5, 1, 3, 6))).not.toThrow()
+    // A place at a clock that is not there; the same place twice; two places at one clock.
+    for (const runs of [
+      [1, 9, 2],
+      [2, 1, 2, 1, 2],
+      [2, 1, 2, 0, 4],
+    ])
+      // prettier-ignore
+      expect(() => DocumentIndex.decode(Uint8Array.of(2, 1, 5, 9, 0, 1, 5, ...runs))).toThrow('place')
+    expect(
+      DocumentIndex.decode(Uint8Array.of(2, 1, 5, 9, 0, 1, 5, 2, 1, 2, 3, 4)).placeOf(5, 4),
+    ).toBe(4)
   })
 
   it('T10 decodes any bytes or throws its own error', () => {
@@ -153,13 +164,13 @@ describe('DocumentIndex', () => {
   it('estimates its size in proportion to what it holds', () => {
     const index = new DocumentIndex()
     expect(index.byteSize).toBe(0)
-    index.apply({ inserts: [{ client: 1, from: 0, to: 1_000_000 }], deletes: [] })
+    index.apply({ inserts: [{ client: 1, from: 0, to: 1_000_000 }], deletes: [], places: [] })
     const deletes = Array.from({ length: 100_000 }, (_, at) => ({
       client: 1,
       from: at * 3,
       to: at * 3 + 1,
     }))
-    index.apply({ inserts: [], deletes })
+    index.apply({ inserts: [], deletes, places: [] })
     expect(index.byteSize).toBeGreaterThan(800_000)
     expect(index.byteSize).toBeLessThan(1_600_000)
   })

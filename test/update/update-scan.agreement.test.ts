@@ -3,6 +3,7 @@ import * as Y from 'yjs'
 import { describe, expect, it } from 'vitest'
 import { DocumentIndex } from '../../src/update/document-index.ts'
 import { withoutKnown } from '../../src/update/known-overlap.ts'
+import { isUnderKey, nestingOf } from '../../src/update/struct-places.ts'
 import { scanUpdate, type ScanResult } from '../../src/update/update-scan.ts'
 import { hex } from './forged-update.ts'
 import { forgeRandomly, mutate } from './random-mutation.ts'
@@ -25,13 +26,31 @@ function deleteSetOf(doc: Y.Doc): Uint8Array {
 
 function indexOf(doc: Y.Doc): DocumentIndex {
   const index = new DocumentIndex()
-  index.apply(expectValid(scanUpdate(Y.encodeStateAsUpdate(doc), () => 0)))
+  index.apply(expectValid(scanUpdate(Y.encodeStateAsUpdate(doc), index)))
   return index
 }
 
 function expectValid(scan: ScanResult): ValidScan {
   if (scan.verdict !== 'valid') expect.fail(`${scan.verdict}: ${scan.message}`)
   return scan
+}
+
+/** What Yjs knows of where each item hangs is what the index knows, however the item was sent. */
+function expectPlaces(doc: Y.Doc, index: DocumentIndex): void {
+  for (const structs of doc.store.clients.values())
+    for (const item of structs) {
+      if (!(item instanceof Y.Item)) continue
+      let nesting = 0
+      for (let type = item.parent as Y.AbstractType<unknown>; type._item !== null; nesting++)
+        type = type._item.parent as Y.AbstractType<unknown>
+      const { client, clock } = item.id
+      for (const at of [clock, clock + item.length - 1]) {
+        const place = index.placeOf(client, at)
+        expect([client, at, nestingOf(place), isUnderKey(place)]).toEqual(
+          [client, at, nesting, item.parentSub !== null], // prettier-ignore
+        )
+      }
+    }
 }
 
 describe('T34 the scan agrees with Yjs', () => {
@@ -46,12 +65,12 @@ describe('T34 the scan agrees with Yjs', () => {
           const index = new DocumentIndex()
           for (let round = 0; round < 12; round++) {
             const update = world.nextUpdate()
-            const scan = expectValid(scanUpdate(update, (client) => index.clockOf(client)))
-            if (scan.overlapsKnown) overlaps++
+            const scan = expectValid(scanUpdate(update, index))
+            if (scan.known.length > 0) overlaps++
             const logged = withoutKnown(update, scan)
-            const again = expectValid(scanUpdate(logged, (client) => index.clockOf(client)))
+            const again = expectValid(scanUpdate(logged, index))
             expect(again.inserts).toEqual(scan.inserts)
-            expect(again.overlapsKnown).toBe(false)
+            expect(again.known).toEqual([])
             const covered = index.covers(scan)
             const before = hex(Y.encodeStateAsUpdate(world.server))
             world.accept(logged)
@@ -59,15 +78,15 @@ describe('T34 the scan agrees with Yjs', () => {
             index.apply(scan)
             expect(hex(index.stateVector())).toBe(hex(Y.encodeStateVector(world.server)))
             expect(indexOf(world.server).dominates(index)).toBe(true)
+            expectPlaces(world.server, index)
             expect(world.server.store.pendingStructs).toBeNull()
             expect(world.server.store.pendingDs).toBeNull()
           }
-          const whole = expectValid(
-            scanUpdate(Y.encodeStateAsUpdate(world.server), index.clockOf.bind(index)),
-          )
+          const whole = expectValid(scanUpdate(Y.encodeStateAsUpdate(world.server), index))
           index.apply(whole)
           expect(hex(index.deleteSetUpdate())).toBe(hex(deleteSetOf(world.server)))
           expect(index.covers(whole)).toBe(true)
+          expectPlaces(world.server, indexOf(world.server))
           expect(index.equals(indexOf(world.server))).toBe(true)
         }),
         { numRuns: Math.ceil(FUZZ_RUNS / 40), ...seeded },
@@ -85,9 +104,7 @@ describe('T34 the scan agrees with Yjs', () => {
         for (let rounds = world.random.below(15); rounds > 0; rounds--) {
           const index = indexOf(world.server)
           const update = world.nextUpdate()
-          world.accept(
-            withoutKnown(update, expectValid(scanUpdate(update, (c) => index.clockOf(c)))),
-          )
+          world.accept(withoutKnown(update, expectValid(scanUpdate(update, index))))
         }
         const index = indexOf(world.server)
         const state = Y.encodeStateAsUpdate(world.server)
@@ -97,7 +114,7 @@ describe('T34 the scan agrees with Yjs', () => {
           const mutant = random.chance(0.4)
             ? forgeRandomly(random, index, state)
             : mutate(random, random.pick(honest), honest)
-          const scan = scanUpdate(mutant, (client) => index.clockOf(client))
+          const scan = scanUpdate(mutant, index)
           seen[scan.verdict]++
           if (scan.verdict === 'valid') applies(world.server.gc, state, index, mutant, scan)
         }
@@ -131,4 +148,5 @@ function applies(
   after.apply(scan)
   expect(hex(after.stateVector()), note).toBe(hex(Y.encodeStateVector(doc)))
   expect(indexOf(doc).dominates(after), note).toBe(true)
+  expectPlaces(doc, after)
 }

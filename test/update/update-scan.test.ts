@@ -3,6 +3,7 @@ import * as Y from 'yjs'
 import { describe, expect, it } from 'vitest'
 import { MAX_CLOCK } from '../../protocol/index.ts'
 import { DEFAULT_SCAN_LIMITS } from '../../src/update/scan-limits.ts'
+import { DocumentIndex } from '../../src/update/document-index.ts'
 import { scanUpdate, type ScanResult } from '../../src/update/update-scan.ts'
 import {
   anyItem,
@@ -33,7 +34,11 @@ const HOSTILE_UPDATES = JSON.parse(
 /** Scans against a document that has the first ten clocks of client 1 and no others. */
 function scan(update: Uint8Array | ForgedUpdate, limits = DEFAULT_SCAN_LIMITS): ScanResult {
   const bytes = update instanceof Uint8Array ? update : forge(update)
-  return scanUpdate(bytes, (client) => (client === 1 ? 10 : 0), limits)
+  return scanUpdate(
+    bytes,
+    { clockOf: (client) => (client === 1 ? 10 : 0), placeOf: () => 0 },
+    limits,
+  )
 }
 
 function verdictOf(update: Uint8Array | ForgedUpdate): ScanResult['verdict'] {
@@ -74,11 +79,13 @@ describe('T30 the shape of an update', () => {
     doc.getArray('a').insert(0, [new Y.XmlElement('p'), new Y.Doc({ meta: 1 }), 'x'])
     doc.getText('t').delete(1, 2)
     const update = Y.encodeStateAsUpdate(doc)
-    expect(scanUpdate(update, () => 0).verdict).toBe('valid')
+    expect(scanUpdate(update, new DocumentIndex()).verdict).toBe('valid')
     for (let length = 0; length < update.length; length++)
-      expect(scanUpdate(update.subarray(0, length), () => 0).verdict).toBe('malformed')
+      expect(scanUpdate(update.subarray(0, length), new DocumentIndex()).verdict).toBe('malformed')
     for (let byte = 0; byte < 256; byte++)
-      expect(scanUpdate(Uint8Array.of(...update, byte), () => 0).verdict).toBe('malformed')
+      expect(scanUpdate(Uint8Array.of(...update, byte), new DocumentIndex()).verdict).toBe(
+        'malformed',
+      )
   })
 
   it('T30 refuses V2 bytes', () => {
@@ -211,7 +218,7 @@ describe('T30 the shape of an update', () => {
         [1, [[0, 1], [2, 1]]], // prettier-ignore
       ],
     })
-    const limits = { structs: 3, deleteRanges: 3, clients: 2 }
+    const limits = { structs: 3, deleteRanges: 3, clients: 2, nesting: 0 }
     expect(scan(update, limits).verdict).toBe('valid')
     for (const limit of ['structs', 'deleteRanges', 'clients'] as const)
       expect(scan(update, { ...limits, [limit]: limits[limit] - 1 }).verdict, limit).toBe(
@@ -375,7 +382,11 @@ describe('T34 what a valid scan reports', () => {
         { client: 1, from: 0, to: 5 },
         { client: 1, from: 7, to: 8 },
       ],
-      overlapsKnown: true,
+      places: [
+        { client: 3, from: 0, place: 0 },
+        { client: 1, from: 10, place: 0 },
+      ],
+      known: [{ client: 1, clock: 10 }],
     })
   })
 
@@ -383,14 +394,20 @@ describe('T34 what a valid scan reports', () => {
     const result = scan({
       sections: [{ client: 1, clock: 0, structs: [{ gc: 4 }, textItem('ab')] }],
     })
-    expect(result).toEqual({ verdict: 'valid', inserts: [], deletes: [], overlapsKnown: false })
+    expect(result).toEqual({
+      verdict: 'valid',
+      inserts: [],
+      deletes: [],
+      places: [],
+      known: [{ client: 1, clock: 10 }],
+    })
   })
 })
 
 describe('T30 the collected hostile updates', () => {
   it.each(HOSTILE_UPDATES)('T30 $name: $verdict', ({ known, update, verdict }) => {
     const bytes = Uint8Array.from(Buffer.from(update, 'hex'))
-    const result = scanUpdate(bytes, (client) => known[client] ?? 0)
+    const result = scanUpdate(bytes, { clockOf: (client) => known[client] ?? 0, placeOf: () => 0 })
     expect(result.verdict, 'message' in result ? result.message : '').toBe(verdict)
   })
 })

@@ -1,0 +1,114 @@
+import { lastUpTo, placeInside, type Place, type PlaceRun } from './struct-places.ts'
+
+/** What a struct says of its place: known already, or that of another struct, or inside another struct. */
+export type PlaceClaim =
+  | { readonly kind: 'known'; readonly place: Place }
+  | { readonly kind: 'beside'; readonly client: number; readonly clock: number }
+  | {
+      readonly kind: 'inside'
+      readonly client: number
+      readonly clock: number
+      readonly isUnderKey: boolean
+    }
+
+const UNKNOWN = -1
+
+interface SectionRuns {
+  readonly client: number
+  readonly starts: number[]
+  /** Indexes into the runs of the whole scan. */
+  readonly runs: number[]
+}
+
+/**
+ * The places of the new structs of one update while it is read. A struct may hang on one of a client that comes later in
+ * the bytes; its place is found at the end. Each struct adds at most one run.
+ */
+export class ScannedPlaces {
+  readonly #placeOf: (client: number, clock: number) => Place
+  readonly #clockOf: (client: number) => number
+  readonly #places: Place[] = []
+  /** The claim of a run whose place is not known yet. */
+  readonly #claims = new Map<number, PlaceClaim>()
+  readonly #sections = new Map<number, SectionRuns>()
+  #section: SectionRuns | null = null
+
+  constructor(
+    placeOf: (client: number, clock: number) => Place,
+    clockOf: (client: number) => number,
+  ) {
+    this.#placeOf = placeOf
+    this.#clockOf = clockOf
+  }
+
+  /** The number of the run that a new struct from this clock on belongs to. Clocks of a client come in order. */
+  add(client: number, from: number, claim: PlaceClaim): number {
+    if (this.#section?.client !== client) {
+      this.#section = { client, starts: [], runs: [] }
+      this.#sections.set(client, this.#section)
+    }
+    const { starts, runs } = this.#section
+    const place = this.#find(claim)
+    const last = runs.at(-1)
+    if (last !== undefined && place !== UNKNOWN && this.#places[last] === place) return last
+    const run = this.#places.push(place) - 1
+    if (place === UNKNOWN) this.#claims.set(run, claim)
+    starts.push(from)
+    runs.push(run)
+    return run
+  }
+
+  /** The place of a run, or -1 while it hangs on a struct that was not read yet. */
+  placeOfRun(run: number): Place {
+    return this.#places[run] as Place
+  }
+
+  /** Finds what is open. Everything referred to is there, and nothing refers to itself in a circle. */
+  settle(): void {
+    for (const open of this.#claims.keys()) {
+      // By a list of its own, not by recursion: chains are as long as an update.
+      const chain = [open]
+      while (chain.length > 0) {
+        const run = chain.at(-1) as number
+        const claim = this.#claims.get(run) as PlaceClaim
+        const place = this.#places[run] === UNKNOWN ? this.#find(claim) : this.placeOfRun(run)
+        if (place !== UNKNOWN) {
+          this.#places[run] = place
+          chain.pop()
+        } else {
+          chain.push(this.#runOf(claim))
+        }
+      }
+    }
+  }
+
+  /** All runs, those of each client in the order of their clocks. Only when settled. */
+  all(): PlaceRun[] {
+    const all: PlaceRun[] = []
+    for (const { client, starts, runs } of this.#sections.values())
+      for (const [position, run] of runs.entries())
+        all.push({ client, from: starts[position] as number, place: this.placeOfRun(run) })
+    return all
+  }
+
+  #find(claim: PlaceClaim): Place {
+    if (claim.kind === 'known') return claim.place
+    const { client, clock } = claim
+    let place: Place
+    if (clock < this.#clockOf(client)) place = this.#placeOf(client, clock)
+    else {
+      const run = this.#runOf(claim)
+      place = run < 0 ? UNKNOWN : this.placeOfRun(run)
+    }
+    if (place === UNKNOWN || claim.kind === 'beside') return place
+    return placeInside(place, claim.isUnderKey)
+  }
+
+  /** The run of this update that a claim refers to, or -1 before it was read. */
+  #runOf(claim: PlaceClaim): number {
+    if (claim.kind === 'known') return -1
+    const section = this.#sections.get(claim.client)
+    if (section === undefined) return -1
+    return section.runs[lastUpTo(section.starts, claim.clock)] ?? -1
+  }
+}
