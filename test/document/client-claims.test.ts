@@ -8,7 +8,7 @@ function owner() {
   return { lost, handleClaimLost: (clientId: number) => void lost.push(clientId) }
 }
 
-test('T25 T41 [PRES9] a join that is answered after a newer one of the same client takes nothing over', () => {
+test('T25 T41 [PRES10] a join that is answered after a newer one of the same client takes nothing over', () => {
   const claims = new ClientClaims()
   const [older, newer, newest] = [owner(), owner(), owner()]
   expect(claims.claim({ clientId: 1, key: KEY, attempt: 2 }, newer)).toBe(true)

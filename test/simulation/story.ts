@@ -116,7 +116,7 @@ export function storyOf(seed: number): Story {
       workerMs: random.pick([0, 5, 100]),
       workerError: random.chance(0.1) ? 0.2 : 0,
     },
-    actions: Array.from({ length: 15 + random.below(60) }, () =>
+    actions: Array.from({ length: 8 + random.below(42) }, () =>
       actionOf(random.pick(kinds), random, clients, documents, random.below(pace)),
     ),
   }
