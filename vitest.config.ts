@@ -9,6 +9,6 @@ export default defineConfig({
     // A slow machine under load, not the expected duration.
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    reporters: ['default', './scripts/closing-line-reporter.mjs'],
+    reporters: ['default', './scripts/closing-line-reporter.mjs', './scripts/trap-reporter.mjs'],
   },
 })
