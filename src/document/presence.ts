@@ -30,6 +30,8 @@ interface Entry {
   json: string
   clock: number
   sentAt: number
+  /** Somebody may have been given this client id: its end has to be told. */
+  isKnown: boolean
 }
 
 /** A client announces itself; more ids than this in one message is not a client. */
@@ -86,7 +88,10 @@ export class Presence {
       // Yjs clients repeat an unchanged state every 15 s to stay visible; the refresh does that here.
       if (entry?.owner === owner && entry.json === json) continue
       this.#bytes += sizeOf(json) - sizeOf(entry?.json ?? null)
-      this.#entries.set(clientId, { owner, json, clock: this.#nextClock(), sentAt: 0 })
+      // Without an entry: it left a moment ago, and not everybody has heard of it yet.
+      const isKnown =
+        entry?.isKnown ?? (this.#changed.has(clientId) || this.#left.has(clientId))
+      this.#entries.set(clientId, { owner, json, clock: this.#nextClock(), sentAt: 0, isKnown })
       this.#change(clientId, owner)
     }
     this.#schedule()
@@ -135,8 +140,14 @@ export class Presence {
   }
 
   #forget(clientId: number, owner: PresenceOwner): void {
-    this.#bytes -= sizeOf(this.#entries.get(clientId)?.json ?? null)
+    const entry = this.#entries.get(clientId)
+    this.#bytes -= sizeOf(entry?.json ?? null)
     this.#entries.delete(clientId)
+    // Came and went between two messages: however many do, nobody needs to hear of them. [T43]
+    if (entry?.isKnown === false) {
+      this.#changed.delete(clientId)
+      return
+    }
     this.#change(clientId, owner)
     this.#left.set(clientId, this.#changes)
     if (this.#left.size > MAX_LEFT) this.#left.delete(this.#left.keys().next().value as number)
@@ -239,6 +250,7 @@ export class Presence {
   }
 
   #flush(): void {
+    if (this.#changed.size === 0) return
     this.#flushedAt = this.#options.clock.now()
     this.#sentChanges = this.#changes
     const owners = new Set(this.#changed.values())
@@ -276,6 +288,7 @@ export class Presence {
     encoding.writeVarUint(encoder, clientIds.length)
     for (const clientId of clientIds) {
       const entry = this.#entries.get(clientId)
+      if (entry !== undefined) entry.isKnown = true
       encoding.writeVarUint(encoder, clientId)
       encoding.writeVarUint(encoder, entry?.clock ?? this.#nextClock())
       encoding.writeVarString(encoder, entry?.json ?? 'null')

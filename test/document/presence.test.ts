@@ -74,6 +74,47 @@ describe('presence', () => {
     expect(presence.size).toBe(4)
   })
 
+  test('T43 [PRES1] ten thousand ids that come and go within an interval are no message, and leave nothing', () => {
+    const { clock, sent, presence, owner, announce } = scene()
+    announce(1, { here: true })
+    clock.advance(0)
+    for (let clientId = 2; clientId < 10_002; clientId++) {
+      announce(clientId, { text: 'x'.repeat(500) })
+      presence.removeClient(owner, clientId)
+    }
+    expect(presence.size).toBe(1)
+    announce(1, { still: 'here' })
+    clock.advance(52)
+    // Nobody was told of them, so nobody is told that they left.
+    expect(sent).toHaveLength(2)
+    expect(sent[1]).toMatchObject([{ clientId: 1, state: { still: 'here' } }])
+    // Neither a newcomer nor a refresh hears of them again.
+    expect(decodePresence(presence.encodeAll()!).map(({ clientId }) => clientId)).toEqual([1])
+    sent.length = 0
+    clock.advance(60_000)
+    expect(new Set(sent.flat().map(({ clientId }) => clientId))).toEqual(new Set([1]))
+    presence.removeClient(owner, 1)
+    clock.advance(60_000)
+    expect([presence.size, presence.encodeAll(), clock.pendingTimers]).toEqual([0, null, 0])
+  })
+
+  test('T43 [PRES3] whoever was given a client id is told that it left, also when it was back in between', () => {
+    const { clock, sent, presence, owner, announce } = scene()
+    announce(1, { here: true })
+    clock.advance(0)
+    presence.removeClient(owner, 1)
+    announce(1, { back: true })
+    presence.removeClient(owner, 1)
+    clock.advance(52)
+    expect(sent[1]).toMatchObject([{ clientId: 1, state: null }])
+    // A newcomer was given it with the answer to its join, before any message.
+    announce(2, { here: true })
+    expect(presence.encodeAll()).not.toBeNull()
+    presence.removeClient(owner, 2)
+    clock.advance(52)
+    expect(sent[2]).toMatchObject([{ clientId: 2, state: null }])
+  })
+
   test('[PRES7] empty states are bounded too', () => {
     const { presence, announce } = scene()
     expect(() => {

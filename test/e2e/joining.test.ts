@@ -241,6 +241,7 @@ describe('joining', () => {
     const copy = new Y.Doc()
     for (const { update } of watcher.updates) Y.applyUpdate(copy, update)
     expectEqualDocuments(copy, doc)
+    expectEqualDocuments(await readDocument(server.url, 'holes'), doc)
   })
 
   test('T17 [JOIN5] a joiner with an equal state vector still learns of deletions', async () => {
@@ -435,6 +436,8 @@ describe('joining', () => {
       '日本 🎉',
       client.socket.id!,
       'x'.repeat(512),
+      // Bytes are counted, not characters.
+      '€'.repeat(170) + 'ab',
     ]
     for (const [index, name] of names.entries()) {
       const doc = new Y.Doc()
@@ -452,7 +455,8 @@ describe('joining', () => {
       expect(doc.getMap('m').toJSON()).toEqual({ index })
     }
     const late = await connect()
-    for (const name of ['', 'x'.repeat(513), 'a\u0000b', 'a\nb', '\ud800', 7, null, {}])
+    const tooLong = ['x'.repeat(513), '€'.repeat(170) + 'abc']
+    for (const name of ['', ...tooLong, 'a\u0000b', 'a\nb', '\ud800', 7, null, {}])
       expect(await late.tryJoin(name as string, { clientId: 1 })).toMatchObject({
         ok: false,
         code: 'invalid-document-name',

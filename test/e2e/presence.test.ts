@@ -5,7 +5,7 @@ import * as Y from 'yjs'
 import { SocketIOProvider } from 'y-rooms/client'
 import { decodePresence, encodePresence, type PresenceState } from '../support/awareness-message.ts'
 import { startProxy } from '../support/cuttable-proxy.ts'
-import { RawClient } from '../support/raw-client.ts'
+import { RawClient, updateOf } from '../support/raw-client.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
 import { makeTempDirectory } from '../support/temp-directory.ts'
 
@@ -102,12 +102,59 @@ describe('presence', () => {
       () => (lastOf(watcher, 2)?.clock ?? 0) > clockBefore && lastOf(watcher, 2)?.state !== null,
     )
     expect(lastOf(watcher, 2)!.state).toEqual({ cursor: 1 })
+  })
 
-    // T25: the late end of the old connection takes nothing from the new one.
-    before.close()
+  test('T25 [PRES2] the late end of an old connection takes neither presence nor access from the new one', async () => {
+    const proxy = await startProxy(Number(new URL(server.url).port))
+    const watcher = await connect()
+    const { document } = await watcher.join('room', { clientId: 1 })
+    const old = await connect(undefined, proxy.url)
+    await old.join('room', { clientId: 2 })
+    await old.request(
+      'awareness',
+      document,
+      encodePresence({ clientId: 2, clock: 1, state: { at: 'old' } }),
+    )
+    // What is left behind by a network that is gone; another document tells when the server has noticed it.
+    const canary = await old.join('canary', { clientId: 4 })
+    await old.request(
+      'awareness',
+      canary.document,
+      encodePresence({ clientId: 4, clock: 1, state: { alive: true } }),
+    )
+    const undertaker = await connect()
+    const present = await undertaker.join('canary', { clientId: 5 })
+    expect(decodePresence(new Uint8Array(present.awareness!))).toHaveLength(1)
+
+    const doc = new Y.Doc()
+    const fresh = await connect()
+    await fresh.join('room', { clientId: 2 })
+    await fresh.request(
+      'awareness',
+      document,
+      encodePresence({ clientId: 2, clock: 1, state: { at: 'new' } }),
+    )
+    await watcher.until(() => lastOf(watcher, 2)?.state?.['at'] === 'new')
+    proxy.swallow()
+    await undertaker.until(() => lastOf(undertaker, 4)?.state === null)
+
     const newcomer = await connect()
     const { awareness } = await newcomer.join('room', { clientId: 3 })
-    expect(decodePresence(new Uint8Array(awareness!)).map((state) => state.clientId)).toEqual([2])
+    expect(decodePresence(new Uint8Array(awareness!))).toMatchObject([
+      { clientId: 2, state: { at: 'new' } },
+    ])
+    expect(lastOf(watcher, 2)!.state).toEqual({ at: 'new' })
+    expect(
+      await fresh.update(
+        document,
+        updateOf(doc, () => doc.getText('body').insert(0, 'still here')),
+      ),
+    ).toMatchObject({ ok: true, seq: 1 })
+    await newcomer.until(() => newcomer.updates.length > 0)
+    const moved = encodePresence({ clientId: 2, clock: 2, state: { at: 'moved' } })
+    expect(await fresh.request('awareness', document, moved)).toEqual({ ok: true })
+    await newcomer.until(() => lastOf(newcomer, 2)?.state?.['at'] === 'moved')
+    await proxy.close()
   })
 
   test('T42 [PRES2] nobody sets, overwrites or removes the presence of another, or passes for another user', async () => {
@@ -175,6 +222,53 @@ describe('presence', () => {
       )
     await watcher.until(() => lastOf(watcher, 2)?.state?.['step'] === 100)
     expect(watcher.awareness.length).toBeLessThan(20)
+  })
+
+  test('T43 [PRES1] [PRES7] a hundred clients that come and go are few messages, and none of them is remembered', async () => {
+    const watcher = await connect()
+    const { document } = await watcher.join('room', { clientId: 1 })
+    const crowd = await connect()
+    await crowd.join('room', { clientId: 2 })
+    for (let clientId = 1000; clientId < 1100; clientId++) {
+      await crowd.join('room', { clientId })
+      await crowd.request(
+        'awareness',
+        document,
+        encodePresence({ clientId, clock: 1, state: { text: 'x'.repeat(1000) } }),
+      )
+      await crowd.leave(document, clientId)
+    }
+    const huge = encodePresence({ clientId: 2, clock: 1, state: { text: 'x'.repeat(20_000) } })
+    expect(await crowd.request('awareness', document, huge)).toMatchObject({
+      ok: false,
+      code: 'presence-too-large',
+    })
+    await crowd.request(
+      'awareness',
+      document,
+      encodePresence({ clientId: 2, clock: 2, state: { last: true } }),
+    )
+    await watcher.until(() => lastOf(watcher, 2)?.state?.['last'] === true)
+    // Once per interval, with the state of that moment: hardly one of the hundred is seen at all.
+    expect(watcher.awareness.length).toBeLessThan(100)
+    const newcomer = await connect()
+    const { awareness } = await newcomer.join('room', { clientId: 3 })
+    expect(decodePresence(new Uint8Array(awareness!)).map(({ clientId }) => clientId)).toEqual([2])
+  })
+
+  test('T44 a state that an editor changes in place is seen by the others', async () => {
+    const mover = new SocketIOProvider(server.url, 'room', new Y.Doc())
+    const watcher = new SocketIOProvider(server.url, 'room', new Y.Doc(), { socketIo: {} })
+    await Promise.all([mover.whenSynced, watcher.whenSynced])
+    const state: Record<string, unknown> = { focusing: false }
+    mover.awareness.setLocalState(state)
+    const seen = (): unknown => watcher.awareness.getStates().get(mover.doc.clientID)?.['focusing']
+    await expect.poll(seen).toBe(false)
+    state['focusing'] = true
+    mover.awareness.setLocalState(state)
+    await expect.poll(seen).toBe(true)
+    mover.destroy()
+    watcher.destroy()
   })
 
   test('T45 [PRES5] twenty moves by one peer cause no traffic from an idle one', async () => {
