@@ -1,0 +1,144 @@
+// `npm run mutation-check`: breaks a copy of the repository in one place after the other, and expects tests to fail.
+//
+//   npm run mutation-check                   all of scripts/mutations.mjs
+//   npm run mutation-check -- outbox epoch   those with these words in their names
+//   npm run mutation-check -- --texts        only whether every text to replace is there, exactly once
+//   npm run mutation-check -- --seeds 2000   in addition, whether that many seeds of the simulation notice
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { root } from './build.mjs'
+import { MUTATIONS } from './mutations.mjs'
+
+const { values: options, positionals: words } = parseArgs({
+  allowPositionals: true,
+  options: { texts: { type: 'boolean' }, seeds: { type: 'string' } },
+})
+const seeds = options.seeds === undefined ? null : Number(options.seeds)
+/** Browsers are slow to start, and none of this is theirs to find. */
+const EVERYTHING = ['test', '--exclude', 'test/browser/**']
+/** A mutant may wait for ever for what no longer comes. */
+const RUN_TIMEOUT_MS = 600_000
+const TEST_TIMEOUT_MS = 15_000
+
+const chosen = MUTATIONS.filter(({ name }) =>
+  words.length === 0 ? true : words.some((word) => name.includes(word)),
+)
+const wrong = chosen.filter(({ file, search }) => occurrences(root, file, search) !== 1)
+for (const { name, file, search } of wrong)
+  console.error(`${name}: found ${occurrences(root, file, search)} times in ${file}, not once`)
+if (wrong.length > 0 || chosen.length === 0) process.exit(1)
+if (options.texts) {
+  console.log(`${chosen.length} mutations, each with a text that is there exactly once`)
+  process.exit(0)
+}
+
+const copy = makeCopy()
+let survivors = 0
+try {
+  console.log('without a mutation …')
+  build()
+  const named = [...new Set(chosen.flatMap(({ tests }) => tests))]
+  const broken = failingTests(named)
+  if (broken.length > 0) throw new Error(`tests fail without any mutation:\n${broken.join('\n')}`)
+
+  console.log('| mutation | caught by | seconds |\n| --- | --- | --- |')
+  for (const mutation of chosen) {
+    const startedAt = Date.now()
+    const catches = withMutation(mutation, () => whatCatches(mutation))
+    const seconds = Math.round((Date.now() - startedAt) / 1000)
+    if (catches.length === 0) survivors++
+    const by = catches.length === 0 ? '**nothing**' : summary(catches)
+    console.log(`| ${mutation.name} | ${by} | ${seconds} |`)
+  }
+} finally {
+  rmSync(copy, { recursive: true, force: true })
+}
+console.log(`\n${chosen.length - survivors} of ${chosen.length} caught`)
+process.exitCode = survivors > 0 ? 1 : 0
+
+function whatCatches(mutation) {
+  build()
+  let catches = failingTests(mutation.tests)
+  if (catches.length === 0) catches = failingTests(EVERYTHING)
+  if (seeds !== null && simulationFails(mutation)) catches.push('simulation')
+  return catches
+}
+
+/** The first two say enough; how many there were says how thick the net is. */
+function summary(catches) {
+  const rest = catches.length > 2 ? ` and ${catches.length - 2} more` : ''
+  return catches.slice(0, 2).join('; ').replaceAll('|', '\\|') + rest
+}
+
+/** The tracked files as they are now, beside the installed packages of the original. */
+function makeCopy() {
+  const directory = mkdtempSync(join(tmpdir(), 'mutants-'))
+  const { stdout } = spawnSync('git', ['ls-files', '-z', '-co', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  for (const file of stdout.split('\0').filter((name) => name && existsSync(join(root, name))))
+    cpSync(join(root, file), join(directory, file))
+  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
+  return directory
+}
+
+function withMutation({ file, search, replace }, use) {
+  const path = join(copy, file)
+  const original = readFileSync(path, 'utf8')
+  writeFileSync(path, original.replace(search, () => replace))
+  try {
+    return use()
+  } finally {
+    writeFileSync(path, original)
+  }
+}
+
+function build() {
+  const { status, stdout } = run('tsc', ['-b', 'src', 'client'])
+  // A mutant that the compiler catches says nothing about the tests.
+  if (status !== 0) throw new Error(`it does not build:\n${stdout}`)
+}
+
+/** The titles of the tests that fail, or what vitest said when it failed without any. */
+function failingTests(tests) {
+  const report = join(copy, 'report.json')
+  rmSync(report, { force: true })
+  const { status, stderr } = run('vitest', [
+    'run',
+    ...tests,
+    '--reporter=json',
+    `--outputFile=${report}`,
+    `--testTimeout=${TEST_TIMEOUT_MS}`,
+  ])
+  if (status === 0) return []
+  if (!existsSync(report)) return [`vitest ended with ${status}: ${stderr.slice(-200)}`]
+  const titles = JSON.parse(readFileSync(report, 'utf8')).testResults.flatMap((file) =>
+    file.assertionResults.filter((test) => test.status === 'failed').map((test) => test.title),
+  )
+  return titles.length > 0 ? titles : ['an error outside of tests']
+}
+
+function simulationFails({ name }) {
+  const args = ['run', '--silent', 'simulate', '--', '--seeds', String(seeds)]
+  const { status } = spawnSync('npm', args, { cwd: copy, stdio: 'ignore', timeout: RUN_TIMEOUT_MS })
+  console.error(`simulation, ${name}: ${status === 0 ? 'not noticed' : 'noticed'}`)
+  return status !== 0
+}
+
+function run(tool, args) {
+  return spawnSync(join(root, 'node_modules/.bin', tool), args, {
+    cwd: copy,
+    encoding: 'utf8',
+    timeout: RUN_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+  })
+}
+
+function occurrences(directory, file, search) {
+  return readFileSync(join(directory, file), 'utf8').split(search).length - 1
+}

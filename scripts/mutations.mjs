@@ -1,0 +1,269 @@
+/**
+ * Faults that somebody could make, each as one exact replacement in one file. `tests`: where to look first; what those
+ * do not catch, the rest of the suite may. `search` must be in the file exactly once.
+ */
+export const MUTATIONS = [
+  {
+    name: 'acknowledge before the batch',
+    file: 'src/document/open-document.ts',
+    search: `        resolve: (seq) => resolve({ seq, isEntry: true }),
+        reject,
+      })`,
+    replace: `        resolve: () => undefined,
+        reject,
+      })
+      resolve({ seq: this.head + 1, isEntry: true })`,
+    tests: ['test/document', 'test/e2e/kill'],
+  },
+  {
+    name: 'relay before storage',
+    file: 'src/document/open-document.ts',
+    search: `    this.#staging.add(scan.inserts)
+`,
+    replace: `    this.#staging.add(scan.inserts)
+    this.#recent.push({ seq: this.head + 1, update, origin: author.origin })
+    this.room.schedule()
+`,
+    tests: ['test/document', 'test/e2e/kill'],
+  },
+  {
+    name: 'compaction deletes unread rows (the snapshot claims the head)',
+    file: 'src/document/compaction.ts',
+    search: `before.epoch, { seq, ...folded })`,
+    replace: `before.epoch, { ...folded, seq: document.head })`,
+    tests: ['test/document', 'test/e2e/joining'],
+  },
+  {
+    name: 'compaction deletes unread rows (the storage keeps none)',
+    file: 'src/storage/level-snapshots.ts',
+    search: `Math.max(previousSeq, cleanUpTo) + 1),`,
+    replace: `Math.max(state.seq, cleanUpTo) + 1),`,
+    tests: ['test/storage'],
+  },
+  {
+    name: 'cursor off by one',
+    file: 'src/document/document-reader.ts',
+    search: `        return this.page(document, cursor.seq)`,
+    replace: `        return this.page(document, Math.min(cursor.seq + 1, document.head))`,
+    tests: ['test/e2e/joining', 'test/e2e/returning'],
+  },
+  {
+    name: 'cursor of the client off by one',
+    file: 'client/catch-up.ts',
+    search: `      cursor.handleRange(after + 1, answer.seq)`,
+    replace: `      cursor.handleRange(after + 1, answer.seq + 1)`,
+    tests: ['test/client/following'],
+  },
+  {
+    name: 'dependency (hole) check off',
+    file: 'src/update/update-scan.ts',
+    search: `    if (this.#missing !== null) return { verdict: 'missing-dependencies', message: this.#missing }
+`,
+    replace: '',
+    tests: ['test/update', 'test/e2e/joining'],
+  },
+  {
+    name: 'references to unknown structs of others are not looked at',
+    file: 'src/update/update-scan.ts',
+    search: `    } else if (clock >= this.#knownClock(client)) {`,
+    replace: `    } else if (clock > this.#knownClock(client)) {`,
+    tests: ['test/update'],
+  },
+  {
+    name: 'no-effect check too eager (deletions are never news)',
+    file: 'src/update/document-index.ts',
+    search: `scan.inserts.length === 0 && scan.deletes.every((range) => this.#hasDeleted(range))`,
+    replace: `scan.inserts.length === 0 && scan.deletes.every((range) => this.#hasDeleted(range) || true)`,
+    tests: ['test/update/document-index', 'test/e2e/joining'],
+  },
+  {
+    name: 'no-effect check answers before what covers the update is durable',
+    file: 'src/document/open-document.ts',
+    search: `      await this.#staging.whenSettled()
+      return { seq: this.head, isEntry: false }`,
+    replace: `      return { seq: this.head, isEntry: false }`,
+    tests: ['test/document'],
+  },
+  {
+    name: 'presence ownership off',
+    file: 'src/document/presence.ts',
+    search: `        if (!owner.hasClientId(clientId))`,
+    replace: `        if (clientId < 0)`,
+    tests: ['test/e2e/presence'],
+  },
+  {
+    name: 'presence is taken over without the key',
+    file: 'src/document/client-claims.ts',
+    search: `    if (claim !== undefined && claim.key !== key) return false
+`,
+    replace: '',
+    tests: ['test/e2e/presence'],
+  },
+  {
+    name: 'the late end of an old connection removes the new one’s presence',
+    file: 'src/document/presence.ts',
+    search: `  removeClient(owner: PresenceOwner, clientId: number): void {
+    if (this.#entries.get(clientId)?.owner === owner) this.#forget(clientId, owner)`,
+    replace: `  removeClient(owner: PresenceOwner, clientId: number): void {
+    if (this.#entries.has(clientId)) this.#forget(clientId, owner)`,
+    tests: ['test/e2e/presence'],
+  },
+  {
+    name: 'epoch ignored',
+    file: 'src/connection/connection.ts',
+    search: `    if (join.epoch !== null && join.epoch !== document.epoch)`,
+    replace: `    if (join.epoch === '' && join.epoch !== document.epoch)`,
+    tests: ['test/e2e/joining', 'test/e2e/provider'],
+  },
+  {
+    name: 'epoch ignored by the client',
+    file: 'client/document-sync.ts',
+    search: `    if (this.#epoch !== null && this.#epoch !== epoch) {`,
+    replace: `    if (this.#epoch === '' && this.#epoch !== epoch) {`,
+    tests: ['test/client/following'],
+  },
+  {
+    name: 'epoch ignored by the log (a write after a deletion)',
+    file: 'src/storage/level-append.ts',
+    search: `  if (epoch !== epochOf(state.generation)) return { ok: false, code: 'document-reset' }
+`,
+    replace: `  if (epoch === '') return { ok: false, code: 'document-reset' }
+  void epochOf
+`,
+    tests: ['test/storage'],
+  },
+  {
+    name: 'checksum ignored',
+    file: 'src/storage/records.ts',
+    search: `  if (value.length < HEADER_BYTES || value.readUInt32BE(0) !== checksum(key, value))
+    throw`,
+    replace: `  if (value.length < HEADER_BYTES || checksum(key, value) < 0)
+    throw`,
+    tests: ['test/storage/damage'],
+  },
+  {
+    name: 'outbox soft limit off',
+    file: 'src/connection/outbox.ts',
+    search: `    return this.#bytesInFlight > this.#options.softBytes
+`,
+    replace: `    return this.#bytesInFlight < 0
+`,
+    tests: ['test/connection', 'test/e2e/limits'],
+  },
+  {
+    name: 'outbox hard limit off',
+    file: 'src/connection/outbox.ts',
+    search: `    if (this.#bytesInFlight - this.#largestInFlight > this.#options.hardBytes) this.#stall()
+    else if`,
+    replace: `    if`,
+    tests: ['test/connection', 'test/e2e/limits'],
+  },
+  {
+    name: 'the client says saved when it has sent',
+    file: 'client/uploader.ts',
+    search: `      this.#send(piece)
+`,
+    replace: `      this.#send(piece)
+      ledger.confirm(piece)
+`,
+    tests: ['test/client/saving', 'test/e2e/provider'],
+  },
+  {
+    name: 'the ledger is cleared when the connection is lost',
+    file: 'client/save-ledger.ts',
+    search: `    for (const piece of [...this.#inFlight].reverse()) this.putBack(piece)`,
+    replace: `    this.#inFlight.clear()`,
+    tests: ['test/client/saving', 'test/client/save-ledger'],
+  },
+  {
+    name: 'the client does not compare states after a cursor',
+    file: 'client/document-sync.ts',
+    search: `    if (promised !== null && !hasEverything(this.#options.doc, promised)) {`,
+    replace: `    if (promised !== null && promised.length === 0) {`,
+    tests: ['test/client/following', 'test/e2e/joining'],
+  },
+  {
+    name: 'unload with writes pending',
+    file: 'src/document/open-document.ts',
+    search: `    return this.#staging.isEmpty
+`,
+    replace: `    return true
+`,
+    tests: ['test/document'],
+  },
+  {
+    name: 'joining a large document skips the log after its snapshot',
+    file: 'src/document/document-reader.ts',
+    search: `      return { ...tail, snapshot }
+`,
+    replace: `      return { seq: document.head, updates: tail.updates.slice(0, 0), snapshot }
+`,
+    tests: ['test/e2e/joining'],
+  },
+  {
+    name: 'the answer to a join hides entries that came while it was made',
+    file: 'src/connection/session.ts',
+    search: `    head: document.head,
+`,
+    replace: `    head: catchUp.seq,
+`,
+    tests: ['test/e2e/returning', 'test/e2e/joining'],
+  },
+  {
+    name: 'delete set ignored in the index',
+    file: 'src/update/document-index.ts',
+    search: `      this.#deletedOf(client).add(from, to)
+    }
+  }
+
+  /**
+   * Takes in the delete set of another`,
+    replace: `      void from
+    }
+  }
+
+  /**
+   * Takes in the delete set of another`,
+    tests: ['test/update/document-index', 'test/e2e/joining'],
+  },
+  {
+    name: 'a fold that holds less than the log is stored',
+    file: 'src/log/fold.ts',
+    search: `    if (!folded.dominates(expected)) throw new Error('the snapshot holds less than the log')
+`,
+    replace: '',
+    tests: ['test/log'],
+  },
+  {
+    name: 'after a failed write the document goes on as if nothing had happened',
+    file: 'src/document/open-document.ts',
+    search: `      this.#needsReload = true
+      this.#options.logger.error('a write failed'`,
+    replace: `      this.#options.logger.error('a write failed'`,
+    tests: ['test/document'],
+  },
+  {
+    name: 'what waited behind a failed write is written',
+    file: 'src/log/commit-loop.ts',
+    search: `    this.#waiting.delete(party)
+    const failed = [...entries, ...behind]`,
+    replace: `    const failed = [...entries, ...behind.slice(behind.length)]`,
+    tests: ['test/log', 'test/document'],
+  },
+  {
+    name: 'a lost snapshot is an empty document',
+    file: 'src/storage/level-reader.ts',
+    search: `      if (manifest === null || index === null) return this.#goneOrDamaged(address)
+`,
+    replace: `      if (manifest === null || index === null) return { ...head, snapshot: null }
+`,
+    tests: ['test/storage'],
+  },
+  {
+    name: 'appends are not synced',
+    file: 'src/storage/level-database.ts',
+    search: `{ sync: this.#options.isSynced }`,
+    replace: `{ sync: this.#options.isSynced && operations.length < 0 }`,
+    tests: ['test/storage/write-failure'],
+  },
+]
