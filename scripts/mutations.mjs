@@ -94,9 +94,8 @@ export const MUTATIONS = [
   {
     name: 'presence is taken over without the key',
     file: 'src/document/client-claims.ts',
-    search: `    if (claim !== undefined && claim.key !== key) return false
-`,
-    replace: '',
+    search: `(claim.key !== key || claim.attempt > attempt)`,
+    replace: `(key.length === 0 || claim.attempt > attempt)`,
     tests: ['test/e2e/presence'],
   },
   {
