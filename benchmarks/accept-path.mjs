@@ -1,4 +1,11 @@
-import { CommitLoop, levelStorage, NUMBER_OPTIONS, OpenDocument, silentLogger, systemClock } from './product.mjs'
+import {
+  CommitLoop,
+  levelStorage,
+  NUMBER_OPTIONS,
+  OpenDocument,
+  silentLogger,
+  systemClock,
+} from './product.mjs'
 
 /**
  * Accept, log and relay inside this process, over the same LevelDB directory and without sockets: where a cost that grows with the document

@@ -35,7 +35,7 @@ export function makeDocument(bytes, history) {
   const paragraphs = doc.getArray('paragraphs')
   const texts = []
   // Measured: what remains of one such edit takes about this much.
-  const edits = Math.ceil(bytes / 29)
+  const edits = Math.ceil(bytes / 20.6)
   doc.transact(() => {
     for (let index = 0; index < Math.ceil(edits / 300); index++) texts.push(new Y.Text())
     paragraphs.push(texts)

@@ -17,7 +17,8 @@ const inspector = new Session()
 inspector.connect()
 
 /** Files whose work is CRDT work: decoding, checking or merging updates. */
-const CRDT_FILES = /yjs[/].*[.][cm]?js$|merge-updates[.]js$|update-scan[.]js$|src[/]log[/]fold.*[.]js$/
+const CRDT_FILES =
+  /yjs[/].*[.][cm]?js$|merge-updates[.]js$|update-scan[.]js$|src[/]log[/]fold.*[.]js$/
 /** The door to the worker threads. */
 const WORKER_FILES = /document-worker[.]js$/
 
@@ -54,9 +55,11 @@ const answers = {
     await new Promise((resolve) => http.close(resolve))
   },
 }
-process.on('message', async ({ question, argument }) => {
-  process.send({ answer: await answers[question](argument) }, () => {
+const reply = async ({ question, argument }) => {
+  const answer = await answers[question](argument)
+  process.send({ answer }, () => {
     if (question === 'close') process.disconnect()
   })
-})
+}
+process.on('message', (message) => void reply(message))
 process.send({ answer: http.address().port })

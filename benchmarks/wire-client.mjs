@@ -33,10 +33,14 @@ export class WireClient {
 
   /** Joins with nothing and reads up to the head, four chunks at a time. Resolves with the parts, in order. */
   async load(document, clientId) {
-    const { snapshot, updates, document: handle, epoch, seq, head } = await this.join(
-      document,
-      clientId,
-    )
+    const {
+      snapshot,
+      updates,
+      document: handle,
+      epoch,
+      seq,
+      head,
+    } = await this.join(document, clientId)
     const parts = []
     if (snapshot !== undefined) {
       const count = Math.ceil(snapshot.bytes / snapshot.chunkBytes)

@@ -22,7 +22,6 @@ const seeds = options.seeds === undefined ? null : Number(options.seeds)
 const EVERYTHING = ['test', '--exclude', 'test/browser/**']
 /** A mutant may wait for ever for what no longer comes. */
 const RUN_TIMEOUT_MS = 600_000
-const TEST_TIMEOUT_MS = 15_000
 
 const chosen = MUTATIONS.filter(({ name }) =>
   words.length === 0 ? true : words.some((word) => name.includes(word)),
@@ -42,7 +41,8 @@ try {
   console.log('without a mutation …')
   build()
   const named = [...new Set(chosen.flatMap(({ tests }) => tests))]
-  const broken = failingTests(named)
+  // Twice before giving up: on a machine with other work a test may run out of time.
+  const broken = failingTests(named).length === 0 ? [] : failingTests(named)
   if (broken.length > 0) throw new Error(`tests fail without any mutation:\n${broken.join('\n')}`)
 
   console.log('| mutation | caught by | seconds |\n| --- | --- | --- |')
@@ -90,7 +90,10 @@ function makeCopy() {
 function withMutation({ file, search, replace }, use) {
   const path = join(copy, file)
   const original = readFileSync(path, 'utf8')
-  writeFileSync(path, original.replace(search, () => replace))
+  writeFileSync(
+    path,
+    original.replace(search, () => replace),
+  )
   try {
     return use()
   } finally {
@@ -113,7 +116,6 @@ function failingTests(tests) {
     ...tests,
     '--reporter=json',
     `--outputFile=${report}`,
-    `--testTimeout=${TEST_TIMEOUT_MS}`,
   ])
   if (status === 0) return []
   if (!existsSync(report)) return [`vitest ended with ${status}: ${stderr.slice(-200)}`]

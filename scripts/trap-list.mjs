@@ -6,7 +6,7 @@ import { root } from './build.mjs'
 const ID = /\bT\d+\b/g
 
 /** Every trap of docs/traps.md, in order: its id, and whether it has to have a test. */
-export function readTraps() {
+function readTraps() {
   const [required, later] = readFileSync(join(root, 'docs/traps.md'), 'utf8').split(
     '## Not yet every one',
   )
@@ -24,6 +24,7 @@ export function readTraps() {
 export function traceTraps(tests) {
   const traps = readTraps()
   const known = new Set(traps.map(({ id }) => id))
+  /** @type {Map<string, { file: string, title: string }[]>} */
   const citations = new Map(traps.map(({ id }) => [id, []]))
   const unknown = []
   for (const test of tests) {

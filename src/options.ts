@@ -74,7 +74,8 @@ export const NUMBER_OPTIONS = {
     min: 1,
     max: 10_000_000,
     unit: 'entries',
-    effect: 'The log after the snapshot is folded when it has more entries than this.',
+    effect:
+      'The log after the snapshot is folded when it has more entries than this, and than one for each KiB of the snapshot.',
   },
   maxUpdateBytes: {
     default: 64 * 1024 * 1024,

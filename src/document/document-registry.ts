@@ -28,8 +28,10 @@ interface Entry {
   cancelUnload: CancelTimer | null
 }
 
-/** A log longer than this is folded when its document is left, so that the next cold start reads few records. */
+/** A log longer than this is folded when its document is left, so that the next cold start reads few records… */
 const FOLD_ON_UNLOAD_ENTRIES = 64
+/** …or than one entry for so many bytes of snapshot: reading an entry takes some 10 µs, folding as much as 100 ns a byte. */
+const FOLD_ON_UNLOAD_SNAPSHOT_BYTES = 8192
 
 /**
  * Which documents are open: one load and one instance per name, however many ask at once. Unloading is one
@@ -151,8 +153,11 @@ export class DocumentRegistry {
       this.#scheduleUnload(name, entry)
       return
     }
-    if (document.tailEntries > FOLD_ON_UNLOAD_ENTRIES)
-      await this.#options.compaction().run(document)
+    const worthFolding = Math.max(
+      FOLD_ON_UNLOAD_ENTRIES,
+      (document.snapshot?.bytes ?? 0) / FOLD_ON_UNLOAD_SNAPSHOT_BYTES,
+    )
+    if (document.tailEntries > worthFolding) await this.#options.compaction().run(document)
     // Somebody may have come during the fold, or an update be on its way still; then the instance stays.
     if (!document.isSettled) this.#scheduleUnload(name, entry)
     if (entry.leases > 0 || this.#entries.get(name) !== entry || entry.cancelUnload !== null) return

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -44,6 +45,15 @@ describe('the documentation', () => {
         for (const [, id] of title.matchAll(/\[([A-Z]+\d+)\]/g)) cited.add(id!)
     expect([...rules].filter((id) => !cited.has(id)).sort()).toEqual([])
     expect([...cited].filter((id) => !rules.has(id)).sort()).toEqual([])
+  })
+
+  test('the mutation check fits the code: every text that it replaces is there exactly once', () => {
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [join(root, 'scripts/mutation-check.mjs'), '--texts'],
+      { encoding: 'utf8' },
+    )
+    expect([status, stderr]).toEqual([0, ''])
   })
 
   test('[ERR1] docs/errors.md has exactly the codes of the protocol, with their retry class', () => {

@@ -36,6 +36,7 @@ async function scene() {
     logger: silentLogger,
     afterBytes: Infinity,
     afterEntries: Infinity,
+    handleFailed: () => undefined,
   })
   let loads = 0
   const registry = new DocumentRegistry({

@@ -74,7 +74,7 @@ describe('presence', () => {
     expect(presence.size).toBe(4)
   })
 
-  test('T43 [PRES1] ten thousand ids that come and go within an interval are no message, and leave nothing', () => {
+  test('T43 [PRES9] ten thousand ids that come and go within an interval are no message, and leave nothing', () => {
     const { clock, sent, presence, owner, announce } = scene()
     announce(1, { here: true })
     clock.advance(0)
@@ -98,7 +98,7 @@ describe('presence', () => {
     expect([presence.size, presence.encodeAll(), clock.pendingTimers]).toEqual([0, null, 0])
   })
 
-  test('T43 [PRES3] whoever was given a client id is told that it left, also when it was back in between', () => {
+  test('T43 [PRES9] whoever was given a client id is told that it left, also when it was back in between', () => {
     const { clock, sent, presence, owner, announce } = scene()
     announce(1, { here: true })
     clock.advance(0)

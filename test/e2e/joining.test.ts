@@ -191,7 +191,7 @@ describe('joining', () => {
     expect(doc.getText('body').toString()).toBe('content')
   })
 
-  test('T12 [LOG5] a client that returns with everything known writes nothing', async () => {
+  test('T12 [LOG5] [ACK3] a client that returns with everything known writes nothing', async () => {
     const doc = await writeText('known', 'hello world')
     const client = await connect()
     const first = await client.join('known', {

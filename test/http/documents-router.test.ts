@@ -26,7 +26,7 @@ async function setUp(logger: Logger = silentLogger) {
 }
 
 describe('reading a document', () => {
-  test('gives one update as octets, with the cursor in headers', async () => {
+  test('[HTTP1] gives one update as octets, with the cursor in headers', async () => {
     const { api, ask } = await setUp()
     api.put('draft', 'Hello', ' world')
     const answer = await ask('/api/documents/draft')
@@ -37,7 +37,7 @@ describe('reading a document', () => {
     expect(answer.headers['document-seq']).toBe('2')
   })
 
-  test('gives its shared types as JSON when asked for JSON', async () => {
+  test('[HTTP1] gives its shared types as JSON when asked for JSON', async () => {
     const { api, ask } = await setUp()
     api.put('draft', 'Hello')
     const answer = await ask('/api/documents/draft', { headers: { Accept: 'application/json' } })
@@ -55,7 +55,7 @@ describe('reading a document', () => {
     expect([missing.status, missing.json['code']]).toEqual([404, 'document-not-found'])
   })
 
-  test('answers 304 while nothing changed and 200 after a change', async () => {
+  test('[HTTP1] answers 304 while nothing changed and 200 after a change', async () => {
     const { api, ask } = await setUp()
     api.put('draft', 'Hello')
     const first = await ask('/api/documents/draft')
@@ -112,7 +112,7 @@ describe('document names', () => {
 })
 
 describe('listing', () => {
-  test('gives pages in byte order until the cursor is null', async () => {
+  test('[HTTP3] gives pages in byte order until the cursor is null', async () => {
     const { api, ask } = await setUp()
     for (const name of ['b', 'ä', 'a', 'c/1', 'c/2']) api.put(name, 'x')
     const seen: unknown[] = []
@@ -146,7 +146,7 @@ describe('listing', () => {
     }
   })
 
-  test('neither names nor cursors tell of documents that the requester may not read', async () => {
+  test('[HTTP3] neither names nor cursors tell of documents that the requester may not read', async () => {
     const { api, ask } = await setUp()
     for (const name of ['a', 'secret-1', 'secret-2', 'secret-3', 'z']) api.put(name, 'x')
     for (const name of ['secret-1', 'secret-2', 'secret-3']) api.owners.set(name, 'ada')
@@ -161,7 +161,7 @@ describe('listing', () => {
 })
 
 describe('applying an update', () => {
-  test('hands over the exact bytes and answers with the sequence number', async () => {
+  test('[HTTP2] hands over the exact bytes and answers with the sequence number', async () => {
     const { api, post } = await setUp()
     const answer = await post('/api/documents/draft/updates', 'Hello')
     expect(answer.status).toBe(200)
@@ -181,7 +181,7 @@ describe('applying an update', () => {
     expect(api.documents.get('draft')?.authors).toEqual(['ada', null])
   })
 
-  test('takes exactly the limit and refuses one byte more with 413, sized or chunked', async () => {
+  test('[HTTP2] takes exactly the limit and refuses one byte more with 413, sized or chunked', async () => {
     const { api, ask, post } = await setUp()
     const path = '/api/documents/draft/updates'
     expect((await post(path, new Uint8Array(MAX_UPDATE_BYTES))).status).toBe(200)
@@ -234,7 +234,7 @@ describe('access', () => {
     expect(api.text('draft')).toBe('Hello')
   })
 
-  test('whether a document exists is not told to those who may not read it', async () => {
+  test('[HTTP3] whether a document exists is not told to those who may not read it', async () => {
     const { api, ask } = await setUp()
     api.put('here', 'x')
     for (const name of ['here', 'not-here']) api.owners.set(name, 'ada')
@@ -245,7 +245,7 @@ describe('access', () => {
 })
 
 describe('errors', () => {
-  test('every code of the protocol has a status, and its retry class goes along', () => {
+  test('[HTTP4] every code of the protocol has a status, and its retry class goes along', () => {
     for (const [code, retry] of Object.entries(ERROR_CODES)) {
       const fault = problem(code as keyof typeof ERROR_CODES, 'why')
       expect(fault).toMatchObject({ code, retry, message: 'why' })
@@ -268,7 +268,7 @@ describe('errors', () => {
     })
   })
 
-  test('a storage that fails is 503 with Retry-After, damage is 500, and neither names a path', async () => {
+  test('[HTTP4] a storage that fails is 503 with Retry-After, damage is 500, and neither names a path', async () => {
     const { api, ask } = await setUp()
     const fail = (error: Error) => {
       api.readUpdate = () => Promise.reject(error)

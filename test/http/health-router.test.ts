@@ -15,7 +15,7 @@ async function setUp() {
   return { api, registry, url: await serveApp(app) }
 }
 
-test('healthz says that the process answers, whatever the storage does', async () => {
+test('[HTTP5] healthz says that the process answers, whatever the storage does', async () => {
   const { api, url } = await setUp()
   api.notReadyReason = () => 'the disk is full'
   const answer = await ask(url, '/healthz')
@@ -23,7 +23,7 @@ test('healthz says that the process answers, whatever the storage does', async (
   expect(answer.headers['cache-control']).toBe('no-store')
 })
 
-test('readyz turns to 503 with the reason and back', async () => {
+test('[HTTP5] readyz turns to 503 with the reason and back', async () => {
   const { api, url } = await setUp()
   expect((await ask(url, '/readyz')).status).toBe(200)
   api.notReadyReason = () => 'the disk is full'

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest'
+import * as Y from 'yjs'
+import type { DocumentName } from '../../protocol/index.ts'
+import { Compaction } from '../../src/document/compaction.ts'
+import { OpenDocument, type PendingEntry } from '../../src/document/open-document.ts'
+import { CommitLoop } from '../../src/log/commit-loop.ts'
+import { fold } from '../../src/log/fold.ts'
+import { NUMBER_OPTIONS } from '../../src/options.ts'
+import { memoryStorage } from '../../src/storage/memory-storage.ts'
+import { silentLogger } from '../../src/telemetry/logger.ts'
+import { gatedStorage } from '../support/gated-storage.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+import { updateOf } from '../support/raw-client.ts'
+import { expectEqualDocuments } from '../support/equal-documents.ts'
+
+const NAME = 'scene' as DocumentName
+const macrotask = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+async function scene() {
+  const clock = new ManualClock()
+  const storage = gatedStorage(memoryStorage())
+  await storage.open()
+  const observer = {
+    handleBatchCommitted: () => undefined,
+    handleBatchFailed: () => undefined,
+    handlePartyFailed: () => undefined,
+  }
+  const commits = new CommitLoop<PendingEntry>(storage, clock, observer, Infinity)
+  const compaction = new Compaction({
+    storage,
+    worker: { fold: (parts: Parameters<typeof fold>[0]) => Promise.resolve(fold(parts)) } as never,
+    logger: silentLogger,
+    afterBytes: 1_000_000,
+    afterEntries: 10,
+    handleFailed: () => undefined,
+  })
+  const load = (): Promise<OpenDocument> =>
+    OpenDocument.load({
+      handle: 1,
+      name: NAME,
+      storage,
+      commits,
+      clock,
+      logger: silentLogger,
+      relayIntervalMs: 0,
+      recentBytes: 1_000_000,
+      presenceIntervalMs: 50,
+      presenceRefreshMs: 12_000,
+      maxPresenceBytes: NUMBER_OPTIONS.maxPresenceBytes.default,
+      maxPresenceBytesPerDocument: NUMBER_OPTIONS.maxPresenceBytesPerDocument.default,
+      onGrown: () => undefined,
+    })
+  const document = await load()
+  const doc = new Y.Doc()
+  const write = async (...texts: string[]): Promise<void> => {
+    const accepted = texts.map((text) =>
+      document.accept(
+        updateOf(doc, () => doc.getText('body').insert(0, text)),
+        { origin: null, userId: null },
+      ),
+    )
+    for (let turn = 0; turn < 5; turn++) {
+      clock.endTurn()
+      await macrotask()
+    }
+    await Promise.all(accepted)
+  }
+  return { storage, compaction, document, doc, write, load }
+}
+
+describe('folding an open document', () => {
+  test('T6 [LOG4] entries that are written while a snapshot is stored stay in the log after it', async () => {
+    const { storage, compaction, document, doc, write, load } = await scene()
+    await write('a', 'b', 'c')
+    const storing = storage.hold('replacePrefix')
+    const run = compaction.run(document)
+    await storing
+    await write('late')
+    storage.release('replacePrefix')
+    await run
+    expect([document.snapshot?.seq, document.head, document.tailEntries]).toEqual([3, 4, 1])
+    const again = await load()
+    expect([again.head, again.index.equals(document.index)]).toEqual([4, true])
+    const stored = new Y.Doc()
+    const { epoch, snapshot } = await storage.head(NAME)
+    Y.applyUpdate(stored, (await storage.readSnapshotChunk(NAME, epoch, snapshot!.seq, 0))!)
+    for (const entry of await storage.readEntries(NAME, epoch, snapshot!.seq, 1e6))
+      Y.applyUpdate(stored, entry.update)
+    expectEqualDocuments(stored, doc)
+  })
+
+  test('[LOG10] the log of a large document is folded after more entries than that of a small one', async () => {
+    const { compaction, document, write } = await scene()
+    await write('x'.repeat(40 * 1024))
+    await compaction.run(document)
+    const due: number[] = []
+    for (let entries = 1; entries <= 45; entries++) {
+      await write('y')
+      if (compaction.isDue(document)) due.push(entries)
+    }
+    // 40 KiB and a little more: one entry for each KiB, though ten would be enough for a small one.
+    expect(due[0]).toBeGreaterThanOrEqual(41)
+    expect(due.at(-1)).toBe(45)
+    const small = await scene()
+    await small.write(...Array.from({ length: 11 }, () => 'y'))
+    expect(small.compaction.isDue(small.document)).toBe(true)
+  })
+})
