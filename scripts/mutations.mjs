@@ -29,8 +29,8 @@ export const MUTATIONS = [
   {
     name: 'compaction deletes unread rows (the snapshot claims the head)',
     file: 'src/document/compaction.ts',
-    search: `before.epoch, { seq, ...folded })`,
-    replace: `before.epoch, { ...folded, seq: document.head })`,
+    search: `document.epoch, { seq, ...folded })`,
+    replace: `document.epoch, { ...folded, seq: document.head })`,
     tests: ['test/document', 'test/e2e/joining'],
   },
   {

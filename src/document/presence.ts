@@ -89,8 +89,7 @@ export class Presence {
       if (entry?.owner === owner && entry.json === json) continue
       this.#bytes += sizeOf(json) - sizeOf(entry?.json ?? null)
       // Without an entry: it left a moment ago, and not everybody has heard of it yet.
-      const isKnown =
-        entry?.isKnown ?? (this.#changed.has(clientId) || this.#left.has(clientId))
+      const isKnown = entry?.isKnown ?? (this.#changed.has(clientId) || this.#left.has(clientId))
       this.#entries.set(clientId, { owner, json, clock: this.#nextClock(), sentAt: 0, isKnown })
       this.#change(clientId, owner)
     }

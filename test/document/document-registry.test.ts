@@ -62,6 +62,7 @@ async function scene() {
     },
     deleteStored: (name) => storage.delete(name),
     compaction: () => compaction,
+    handleDamaged: () => undefined,
   })
   const doc = new Y.Doc()
   const type = (text: string): Uint8Array =>
