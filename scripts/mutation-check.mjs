@@ -4,7 +4,8 @@
 //   npm run mutation-check -- outbox epoch   those with these words in their names
 //   npm run mutation-check -- --texts        only whether every text to replace is there, exactly once
 //   npm run mutation-check -- --seeds 2000   in addition, whether that many seeds of the simulation notice
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,7 +22,7 @@ const seeds = options.seeds === undefined ? null : Number(options.seeds)
 /** Browsers are slow to start, and none of this is theirs to find. */
 const EVERYTHING = ['test', '--exclude', 'test/browser/**']
 /** A mutant may wait for ever for what no longer comes. */
-const RUN_TIMEOUT_MS = 600_000
+const RUN_TIMEOUT_MS = 300_000
 
 const chosen = MUTATIONS.filter(({ name }) =>
   words.length === 0 ? true : words.some((word) => name.includes(word)),
@@ -39,16 +40,17 @@ const copy = makeCopy()
 let survivors = 0
 try {
   console.log('without a mutation …')
-  build()
+  await build()
   const named = [...new Set(chosen.flatMap(({ tests }) => tests))]
   // Twice before giving up: on a machine with other work a test may run out of time.
-  const broken = failingTests(named).length === 0 ? [] : failingTests(named)
+  let broken = await failingTests(named)
+  if (broken.length > 0) broken = await failingTests(named)
   if (broken.length > 0) throw new Error(`tests fail without any mutation:\n${broken.join('\n')}`)
 
   console.log('| mutation | caught by | seconds |\n| --- | --- | --- |')
   for (const mutation of chosen) {
     const startedAt = Date.now()
-    const catches = withMutation(mutation, () => whatCatches(mutation))
+    const catches = await withMutation(mutation, () => whatCatches(mutation))
     const seconds = Math.round((Date.now() - startedAt) / 1000)
     if (catches.length === 0) survivors++
     const by = catches.length === 0 ? '**nothing**' : summary(catches)
@@ -60,10 +62,10 @@ try {
 console.log(`\n${chosen.length - survivors} of ${chosen.length} caught`)
 process.exitCode = survivors > 0 ? 1 : 0
 
-function whatCatches(mutation) {
-  build()
-  let catches = failingTests(mutation.tests)
-  if (catches.length === 0) catches = failingTests(EVERYTHING)
+async function whatCatches(mutation) {
+  await build()
+  let catches = await failingTests(mutation.tests)
+  if (catches.length === 0) catches = await failingTests(EVERYTHING)
   if (seeds !== null && simulationFails(mutation)) catches.push('simulation')
   return catches
 }
@@ -87,7 +89,7 @@ function makeCopy() {
   return directory
 }
 
-function withMutation({ file, search, replace }, use) {
+async function withMutation({ file, search, replace }, use) {
   const path = join(copy, file)
   const original = readFileSync(path, 'utf8')
   writeFileSync(
@@ -95,30 +97,31 @@ function withMutation({ file, search, replace }, use) {
     original.replace(search, () => replace),
   )
   try {
-    return use()
+    return await use()
   } finally {
     writeFileSync(path, original)
   }
 }
 
-function build() {
-  const { status, stdout } = run('tsc', ['-b', 'src', 'client'])
+async function build() {
+  const { status, output } = await run('tsc', ['-b', 'src', 'client'])
   // A mutant that the compiler catches says nothing about the tests.
-  if (status !== 0) throw new Error(`it does not build:\n${stdout}`)
+  if (status !== 0) throw new Error(`it does not build:\n${output}`)
 }
 
 /** The titles of the tests that fail, or what vitest said when it failed without any. */
-function failingTests(tests) {
+async function failingTests(tests) {
   const report = join(copy, 'report.json')
   rmSync(report, { force: true })
-  const { status, stderr } = run('vitest', [
+  const { status, isLate, output } = await run('vitest', [
     'run',
     ...tests,
     '--reporter=json',
     `--outputFile=${report}`,
   ])
   if (status === 0) return []
-  if (!existsSync(report)) return [`vitest ended with ${status}: ${stderr.slice(-200)}`]
+  if (isLate) return ['a loop without end']
+  if (!existsSync(report)) return [`vitest ended with ${status}: ${output.slice(-200)}`]
   const titles = JSON.parse(readFileSync(report, 'utf8')).testResults.flatMap((file) =>
     file.assertionResults.filter((test) => test.status === 'failed').map((test) => test.title),
   )
@@ -132,13 +135,35 @@ function simulationFails({ name }) {
   return status !== 0
 }
 
-function run(tool, args) {
-  return spawnSync(join(root, 'node_modules/.bin', tool), args, {
+/**
+ * In a process group of its own, which is killed as a whole when it is over or out of time: a mutant may loop for ever, or leave
+ * servers behind that it started.
+ */
+async function run(tool, args) {
+  const child = spawn(join(root, 'node_modules/.bin', tool), args, {
     cwd: copy,
-    encoding: 'utf8',
-    timeout: RUN_TIMEOUT_MS,
-    killSignal: 'SIGKILL',
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
+  const output = []
+  child.stdout.on('data', (part) => output.push(part))
+  child.stderr.on('data', (part) => output.push(part))
+  const killGroup = () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // Nobody of it is left.
+    }
+  }
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    killGroup()
+  }, RUN_TIMEOUT_MS)
+  const [status] = await once(child, 'exit')
+  clearTimeout(timer)
+  killGroup()
+  return { status, isLate, output: Buffer.concat(output).toString() }
 }
 
 function occurrences(directory, file, search) {

@@ -162,8 +162,8 @@ export const MUTATIONS = [
     file: 'client/uploader.ts',
     search: `      this.#send(piece)
 `,
-    replace: `      this.#send(piece)
-      ledger.confirm(piece)
+    replace: `      ledger.confirm(piece)
+      this.#send(piece)
 `,
     tests: ['test/client/saving', 'test/e2e/provider'],
   },

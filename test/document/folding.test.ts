@@ -89,7 +89,7 @@ describe('folding an open document', () => {
     expectEqualDocuments(stored, doc)
   })
 
-  test('[LOG11] the log of a large document is folded after more entries than that of a small one', async () => {
+  test('[LOG12] the log of a large document is folded after more entries than that of a small one', async () => {
     const { compaction, document, write } = await scene()
     await write('x'.repeat(40 * 1024))
     await compaction.run(document)
