@@ -30,7 +30,7 @@ interface Entry {
 
 /** A log longer than this is folded when its document is left, so that the next cold start reads few records… */
 const FOLD_ON_UNLOAD_ENTRIES = 64
-/** …or than one entry for so many bytes of snapshot: reading an entry takes some 10 µs, folding as much as 100 ns a byte. */
+/** …or than one entry for so many bytes of snapshot: to read some entries more is cheaper than to rewrite a large document. */
 const FOLD_ON_UNLOAD_SNAPSHOT_BYTES = 8192
 
 /**
