@@ -150,7 +150,7 @@ async function run(tool, args) {
   child.stderr.on('data', (part) => output.push(part))
   const killGroup = () => {
     try {
-      process.kill(-child.pid, 'SIGKILL')
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
     } catch {
       // Nobody of it is left.
     }
