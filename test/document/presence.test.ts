@@ -123,7 +123,7 @@ describe('presence', () => {
     expect(presence.size).toBeLessThan(100)
   })
 
-  test('[PRES10] a member that missed messages hears who left meanwhile, and nobody who left before', () => {
+  test('[PRES9] a member that missed messages hears who left meanwhile, and nobody who left before', () => {
     const { clock, sent, presence, owner, announce } = scene()
     for (const clientId of [1, 2, 3]) announce(clientId, { at: clientId })
     announce(1, null)
@@ -151,7 +151,7 @@ describe('presence', () => {
     expect(presence.encodeSince(presence.sentChanges)).toBeNull()
   })
 
-  test('T43 [PRES10] who left is remembered up to a bound', () => {
+  test('T43 [PRES9] who left is remembered up to a bound', () => {
     const { presence, owner, announce } = scene()
     for (let clientId = 0; clientId < 3000; clientId++) {
       announce(clientId, {})

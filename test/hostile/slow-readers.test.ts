@@ -114,7 +114,7 @@ const present = (clientId: number): Uint8Array =>
 
 describe.each(['websocket', 'polling'])('T23 a reader on %s', (transport) => {
   test(
-    'T23 [OUT1] that stops for a while and reads on has everything, without a reconnect, and hears who left meanwhile [PRES10]',
+    'T23 [OUT1] that stops for a while and reads on has everything, without a reconnect, and hears who left meanwhile [PRES9]',
     { timeout: TIMEOUT_MS },
     async () => {
       const scene = await Scene.start({
