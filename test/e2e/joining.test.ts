@@ -297,6 +297,11 @@ describe('joining', () => {
     expectEqualDocuments(await readDocument(server.url, 'large'), doc)
     await server.documents.compact('large')
     expect(server.errors).toEqual([])
+    // What was written since belongs to it.
+    await client.update(
+      document,
+      updateOf(doc, () => doc.getText('body').insert(0, 'after the snapshot ')),
+    )
     const reader = await connect()
     const answer = await reader.join('large', { clientId: 1 })
     expect(answer.snapshot?.bytes).toBeGreaterThan(1_200_000)
