@@ -217,7 +217,7 @@ export class Server implements DocumentServer {
       closeTimeoutMs * FLUSH_SHARE,
     )
     if (!isFlushed) logger.warn('closing without waiting any longer for writes under way')
-    this.#gateway.close()
+    const farewell = this.#gateway.close()
     this.#registry.close()
     // At once: a thread that does not end must not keep the storage from being closed.
     const released = Promise.all([storage.close(), this.#worker.close()])
@@ -226,6 +226,7 @@ export class Server implements DocumentServer {
       logger.error('the storage or a worker thread does not close; leaving it behind')
       released.catch((error: unknown) => logger.error('closing failed', { error }))
     }
+    await farewell
   }
 
   #settlesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {

@@ -16,6 +16,16 @@ export type AttachTarget = HttpServer | SocketIOServer | Namespace
 /** How long a recovered socket that was refused may take to ask for something: a slow network's round trip. */
 const REFUSED_SOCKET_MS = 10_000
 
+/** How long a closing server waits for its clients to read what was sent: a slow network's round trip. */
+const FAREWELL_MS = 1000
+
+/** What is used here of engine.io's socket. */
+interface EngineConnection {
+  once(event: 'close', listener: () => void): void
+  /** Without `discard` what is buffered is sent first. */
+  close(discard: boolean): void
+}
+
 type AnyListener = (...args: unknown[]) => void
 
 /** What a client may ask or say; nothing else is listened to. */
@@ -71,7 +81,7 @@ export class Gateway {
   readonly #connections = new Set<Connection>()
   readonly #users = new WeakMap<Socket, User | null>()
   readonly #namespaces = new Set<Namespace>()
-  readonly #detach: (() => void)[] = []
+  readonly #detach: (() => void | Promise<void>)[] = []
   #isClosing = false
 
   constructor(options: ResolvedOptions, services: ConnectionServices) {
@@ -98,13 +108,15 @@ export class Gateway {
     this.#isClosing = true
   }
 
-  /** Tells every client to come back later and disconnects it. What the host created stays open. */
-  close(): void {
+  /**
+   * Tells every client to come back later and disconnects it, once it has read what was sent, or after `FAREWELL_MS`. What the
+   * host created stays open.
+   */
+  async close(): Promise<void> {
     this.#isClosing = true
     const closing = new DocumentError('server-closing', 'the server is closing')
     for (const connection of [...this.#connections]) connection.endAll(closing)
-    for (const detach of this.#detach) detach()
-    this.#detach.length = 0
+    await Promise.all(this.#detach.splice(0).map((detach) => detach()))
   }
 
   #attachToHttpServer(httpServer: HttpServer): void {
@@ -141,8 +153,9 @@ export class Gateway {
         displaced: earlier.filter((listener) => !now.includes(listener)),
       }
     })
-    this.#detach.push(() => {
-      io.engine.close()
+    this.#detach.push(async () => {
+      // Its listeners stay until then: a client that polls may have to ask for its last answers.
+      await this.#sayGoodbye(io)
       for (const { name, ours, displaced } of added) {
         for (const listener of ours) server.removeListener(name, listener as AnyListener)
         // Engine.IO put itself before the host's request listeners; they take their place again. A listener that was
@@ -151,6 +164,27 @@ export class Gateway {
       }
     })
     this.#serve(io.of(DEFAULT_NAMESPACE), true)
+  }
+
+  /** Lets acknowledgements and the reason for the end leave, and ends those that do not read them. */
+  #sayGoodbye(io: SocketIOServer): Promise<void> {
+    // Protected in its types; there is no other way to those that have no socket in a namespace yet.
+    const { clients: open } = io.engine as unknown as { clients: Record<string, EngineConnection> }
+    const clients = Object.values(open)
+    return new Promise((resolve) => {
+      let left = clients.length
+      const end = (): void => {
+        cancel()
+        io.engine.close()
+        resolve()
+      }
+      const cancel = this.#options.clock.setTimer(FAREWELL_MS, end)
+      if (left === 0) end()
+      for (const client of clients) {
+        client.once('close', () => --left === 0 && end())
+        client.close(false)
+      }
+    })
   }
 
   #serve(namespace: Namespace, isOurServer: boolean): void {

@@ -7,12 +7,12 @@ import { startServer } from '../support/running-server.ts'
 import { tempDirectory } from '../support/temp-directory.ts'
 
 /** A document with some entries, and somebody in it. */
-async function scene(pieces: readonly string[]) {
+async function scene(pieces: readonly string[], transport = 'websocket') {
   const storage = gatedStorage(levelStorage(await tempDirectory()))
   const server = await startServer(storage, { recentBytes: 0 })
   onTestFinished(() => server.close())
   const connect = async (): Promise<RawClient> => {
-    const client = await RawClient.connect(server.url)
+    const client = await RawClient.connect(server.url, {}, [transport])
     onTestFinished(() => client.close())
     return client
   }
@@ -138,4 +138,27 @@ describe('pulling', () => {
     await closing
     await client.until(() => !client.socket.connected)
   })
+
+  for (const transport of ['websocket', 'polling'])
+    test(`[CLOSE2] over ${transport}, the last acknowledgements and the reasons reach a client before its connection ends`, async () => {
+      const { server, storage, client, doc } = await scene(['a'], transport)
+      const documents: number[] = []
+      for (let number = 0; number < 20; number++)
+        documents.push((await client.join(`draft ${number}`, { clientId: doc.clientID })).document)
+      const writing = storage.hold('append')
+      const whole = Y.encodeStateAsUpdate(doc)
+      const answers = documents.map((document) => client.update(document, whole))
+      await writing
+      const closing = server.documents.close()
+      storage.release('append')
+      // Those that came while it was closing are refused; nobody is left without an answer.
+      const codes = (await Promise.all(answers)).map((answer) => (answer.ok ? 'ok' : answer.code))
+      expect(codes).toContain('ok')
+      expect(codes.filter((code) => code !== 'ok' && code !== 'server-closing')).toEqual([])
+      await closing
+      await client.until(() => !client.socket.connected)
+      expect(client.closed.map(({ code }) => code)).toEqual(
+        Array.from({ length: 21 }, () => 'server-closing'),
+      )
+    })
 })
