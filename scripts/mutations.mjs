@@ -234,10 +234,10 @@ export const MUTATIONS = [
   {
     name: 'after a failed write the document goes on as if nothing had happened',
     file: 'src/document/open-document.ts',
-    search: `      this.#needsReload = true
-      this.#options.logger.error('a write failed'`,
-    replace: `      this.#options.logger.error('a write failed'`,
-    tests: ['test/document'],
+    search: `    this.#needsReload = true
+    if (this.#ended !== null`,
+    replace: `    if (this.#ended !== null`,
+    tests: ['test/document', 'test/e2e/broken-storage.test.ts'],
   },
   {
     name: 'what waited behind a failed write is written',

@@ -175,7 +175,11 @@ export class DocumentRegistry {
     const entry = this.#entries.get(name)
     const document = (await entry?.loading.catch(() => null)) ?? null
     // First the storage: what fails must not be announced. What is written meanwhile belongs to the old epoch.
-    const epoch = await this.#options.deleteStored(name)
+    const epoch = await this.#options.deleteStored(name).catch((error: unknown) => {
+      // It may be gone all the same.
+      document?.markStale()
+      throw error
+    })
     this.#damaged.delete(name)
     document?.end(
       new DocumentError('document-deleted', `document ${JSON.stringify(name)} was deleted`),

@@ -4,7 +4,7 @@ import type {
   Epoch,
   SnapshotReference,
 } from '../../protocol/index.ts'
-import type { Clock } from '../clock.ts'
+import type { CancelTimer, Clock } from '../clock.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { CommitFailure, CommitLoop, CommitParty } from '../log/commit-loop.ts'
 import type { DocumentHead, NewEntry, Storage } from '../storage/storage.ts'
@@ -59,6 +59,10 @@ export interface OpenDocumentOptions {
   readonly onGrown: (document: OpenDocument) => void
 }
 
+/** After a failed write the disk is asked again after this long, then after twice as long, and so on. */
+const MIN_RECHECK_MS = 1000
+const MAX_RECHECK_MS = 60_000
+
 /**
  * A document that somebody has open: what is needed to check, order, store, relay and catch up, and no
  * Y.Doc. The index, the head and the recent entries are those of the disk; what is accepted but not yet durable
@@ -83,9 +87,12 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     placeOf: (client, clock) => this.#index.placeOf(client, clock),
   }
   /** Set after a failed write: the disk may hold more than we know, so it is read again first. */
-  #reloading: Promise<void> | null = null
   #needsReload = false
+  #reloading: Promise<void> | null = null
+  #cancelRecheck: CancelTimer | null = null
+  #recheckMs = MIN_RECHECK_MS
   #ended: DocumentError | null = null
+  #isClosed = false
 
   private constructor(options: OpenDocumentOptions, head: DocumentHead, loaded: Loaded) {
     this.#options = options
@@ -190,7 +197,22 @@ export class OpenDocument implements CommitParty<PendingEntry> {
 
   /** The storage does not have this snapshot any more. If it is the one that joiners are sent to, the head is read again first. */
   handleSnapshotGone(seq: number): void {
-    if (this.#snapshot?.seq === seq) this.#needsReload = true
+    if ((this.#snapshot?.seq ?? 0) === seq) this.markStale()
+  }
+
+  /**
+   * What is in memory may not be what is on disk. It is read again before anything is done with it, and soon in any case: members
+   * must hear what a write that failed has left there, though nobody edits or joins.
+   */
+  markStale(): void {
+    this.#needsReload = true
+    if (this.#ended !== null || this.#isClosed) return
+    this.#cancelRecheck ??= this.#options.clock.setTimer(this.#recheckMs, () => {
+      this.#cancelRecheck = null
+      this.#recheckMs = Math.min(this.#recheckMs * 2, MAX_RECHECK_MS)
+      // It may have been read again since, or fail again: then later.
+      if (this.#needsReload) this.#reload().catch(() => this.markStale())
+    })
   }
 
   /** Makes what is in memory match the disk again, after a write failed. */
@@ -203,7 +225,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     this.#staging.settle(entries.length)
     if (firstSeq !== this.head + 1 || this.#needsReload) {
       // The log grew without us: a write that we were told had failed did reach the disk.
-      this.#needsReload = true
+      this.markStale()
       for (const [position, entry] of entries.entries()) entry.resolve(firstSeq + position)
       void this.#reload().catch((error: unknown) => {
         this.#options.logger.error('reloading a document failed', { document: this.name, error })
@@ -223,7 +245,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
         this.#tailBytes += entry.update.length
       }
     } catch (error) {
-      this.#needsReload = true
+      this.markStale()
       throw error
     }
     // The acknowledgements leave first (promise reactions run before the turn ends): an author that knows its
@@ -234,8 +256,9 @@ export class OpenDocument implements CommitParty<PendingEntry> {
 
   handleCommitFailed(entries: readonly PendingEntry[], cause: CommitFailure): void {
     const error = commitError(this.name, cause)
+    // Also when the document was replaced: its members are told when the head is read.
+    this.markStale()
     if (cause.kind === 'storage') {
-      this.#needsReload = true
       this.#options.logger.error('a write failed', { document: this.name, error: cause.error })
     }
     this.#staging.settle(entries.length, error)
@@ -255,12 +278,15 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   end(error: DocumentError): void {
     if (this.#ended !== null) return
     this.#ended = error
+    this.#cancelRecheck?.()
     this.presence.close()
     this.room.end(error)
   }
 
   /** Nobody is left: stops the timers. */
   close(): void {
+    this.#isClosed = true
+    this.#cancelRecheck?.()
     this.presence.close()
     this.room.close()
   }
@@ -298,6 +324,9 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     this.#recent = loaded.recent
     this.#tailBytes = loaded.tailBytes
     this.#needsReload = false
+    this.#cancelRecheck?.()
+    this.#cancelRecheck = null
+    this.#recheckMs = MIN_RECHECK_MS
     this.room.schedule()
   }
 }

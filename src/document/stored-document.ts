@@ -18,7 +18,7 @@ const PAGE_BYTES = 1024 * 1024
 /** A snapshot goes away by two folds while it is read, or when it is found damaged: neither happens again at once. */
 const READ_ATTEMPTS = 3
 
-/** Every log entry after `after` up to `upTo`, page by page. Rejects when one of them is not there. */
+/** Every log entry after `after` up to `upTo`, page by page. Rejects with `snapshot-replaced` when one of them is not there. */
 async function* readLog(
   storage: Storage,
   name: DocumentName,
@@ -32,10 +32,11 @@ async function* readLog(
     const entries = page.filter((entry) => entry.seq <= upTo)
     const first = entries[0]
     const last = entries.at(-1)
+    // Folded into a newer snapshot meanwhile, or the document was deleted. [ST6]
     if (first === undefined || last === undefined || first.seq !== position + 1)
-      throw new StorageError(
-        'record-damaged',
-        `document ${JSON.stringify(name)}: log entry ${position + 1} of ${upTo} is missing`,
+      throw new DocumentError(
+        'snapshot-replaced',
+        `log entry ${position + 1} of ${upTo} is not there any more`,
       )
     yield entries
     position = last.seq
@@ -105,7 +106,7 @@ export async function readOpen(
     return await readParts(storage, document.name, document, upTo)
   } catch (error) {
     const isGone = error instanceof DocumentError && error.code === 'snapshot-replaced'
-    if (isGone && snapshot !== null) document.handleSnapshotGone(snapshot.seq)
+    if (isGone) document.handleSnapshotGone(snapshot?.seq ?? 0)
     throw error
   }
 }
@@ -121,14 +122,47 @@ export async function withParts<Result>(
     try {
       return await use(head, (upTo) => readParts(storage, name, head, upTo))
     } catch (error) {
-      const isGone = error instanceof DocumentError && error.code === 'snapshot-replaced'
-      if (!isGone || attempt === READ_ATTEMPTS) throw error
+      if (!(await isGone(storage, name, head, error)) || attempt === READ_ATTEMPTS) throw error
     }
   }
 }
 
+/**
+ * Whether something else has taken the place of what was being read. What is missing although nothing has is damaged: then
+ * this rejects.
+ */
+async function isGone(
+  storage: Storage,
+  name: DocumentName,
+  head: DocumentHead,
+  error: unknown,
+): Promise<boolean> {
+  if (!(error instanceof DocumentError) || error.code !== 'snapshot-replaced') return false
+  const now = await storage.head(name)
+  if (now.epoch !== head.epoch || now.snapshot?.seq !== head.snapshot?.seq) return true
+  throw new StorageError('record-damaged', `document ${JSON.stringify(name)}: ${error.message}`, {
+    cause: error,
+  })
+}
+
 /** The index of a stored document, and the log entries after its snapshot. No CRDT is decoded for it. */
 export async function loadIndex(
+  storage: Storage,
+  name: DocumentName,
+  head: DocumentHead,
+): Promise<{ index: DocumentIndex; tail: LogEntry[] }> {
+  try {
+    return await readIndex(storage, name, head)
+  } catch (error) {
+    if (!(await isGone(storage, name, head, error))) throw error
+    throw new StorageError(
+      'storage-unavailable',
+      `${JSON.stringify(name)} changed while it was read`,
+    )
+  }
+}
+
+async function readIndex(
   storage: Storage,
   name: DocumentName,
   head: DocumentHead,

@@ -1,3 +1,4 @@
+import express from 'express'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import { SocketIOProvider } from 'y-rooms/client'
@@ -69,6 +70,33 @@ describe('T8 a write fails', () => {
       await expectStored(directory, server, scenes)
     },
   )
+
+  test('[LOG13] T8 what a failed write or deletion has left on the disk reaches members although nobody edits or joins', async () => {
+    let unconfirmed: string | null = null
+    const server = await serve(await tempDirectory(), ({ method }) =>
+      method === unconfirmed ? { kind: 'unconfirmed' } : null,
+    )
+    const reader = await connect(server)
+    const seen = await loadDocument(reader, 'draft')
+    const editor = await server.documents.open('draft')
+    unconfirmed = 'append'
+    await expect(
+      editor.transact((doc) => doc.getText('body').insert(0, 'left behind')),
+    ).rejects.toMatchObject({ code: 'storage-unavailable' })
+    expect(reader.updates).toEqual([])
+    unconfirmed = null
+    // Nothing else happens: the document looks at the disk by itself.
+    await reader.until(() => reader.updates.length > 0)
+    for (const { update } of reader.updates) Y.applyUpdate(seen, update)
+    expect(seen.getText('body').toJSON()).toBe('left behind')
+
+    unconfirmed = 'delete'
+    const answer = await fetch(`${server.url}/api/documents/draft`, { method: 'DELETE' })
+    expect(answer.status).toBe(503)
+    unconfirmed = null
+    await reader.until(() => reader.closed.length > 0)
+    expect(reader.closed).toMatchObject([{ code: 'document-reset' }])
+  })
 
   test('as the disk is full: providers keep their edits, show nobody anything, and save when it heals', async () => {
     const disk = fullDisk()
@@ -353,7 +381,7 @@ async function serve(
   options: Omit<ServerOptions, 'storage'> = {},
 ): Promise<RunningServer> {
   const server = await startServer(faultyStorage(levelStorage(directory), plan), options)
-  serveHealth(server)
+  serveHealth(server, express().use('/api', server.documents.router()))
   onTestFinished(() => server.close())
   return server
 }

@@ -33,6 +33,7 @@ export class World {
   /** Looks at the disk after a crash. */
   readonly #inspect: (world: World) => Promise<void>
   readonly #hasDiskTrouble: boolean
+  wasRestored = false
   node: ServerNode | null = null
   /** Whoever asks a server that is being closed is refused. */
   #isClosing = false
@@ -244,6 +245,7 @@ export class World {
     // Nobody learns anything more of what is lost now.
     for (const client of this.clients) client.cut()
     this.disk.restore(this.#backup)
+    this.wasRestored = true
     this.books.forgetAll()
     for (const name of this.names) this.endings.add(name)
     this.start()
