@@ -238,6 +238,17 @@ export class Server implements DocumentServer {
       throw new DocumentError('server-closing', 'the server is closing')
   }
 
+  /** What fails because storage and threads are let go is refused like whatever comes after it. */
+  async #whileOpen<Result>(read: () => Promise<Result>): Promise<Result> {
+    await this.#opening
+    try {
+      return await read()
+    } catch (error) {
+      this.#assertNotClosing()
+      throw error
+    }
+  }
+
   #notReadyReason(): string | null {
     if (this.#state === 'closing') return 'the server is closing'
     if (this.#storageFault !== null) return `the storage failed: ${this.#storageFault}`
@@ -253,18 +264,13 @@ export class Server implements DocumentServer {
         const user = await identify(authenticate, handshake)
         return { user, accessTo: (name) => decideAccess(authorize, user, name) }
       },
-      list: async (request) => {
-        await this.#opening
-        return storage.list(request)
-      },
+      list: (request) => this.#whileOpen(() => storage.list(request)),
       readUpdate: async (name) => {
-        await this.#opening
-        const stored = await this.#reader.whole(name)
+        const stored = await this.#whileOpen(() => this.#reader.whole(name))
         return stored && { epoch: stored.epoch, seq: stored.seq, update: stored.content }
       },
       readJson: async (name) => {
-        await this.#opening
-        const stored = await this.#reader.json(name)
+        const stored = await this.#whileOpen(() => this.#reader.json(name))
         return stored && { epoch: stored.epoch, seq: stored.seq, json: stored.content }
       },
       applyUpdate: async (name, update, author) => {

@@ -5,7 +5,7 @@ import { DEFAULT_NAMESPACE, PROTOCOL_VERSION, type Refusal } from '../../protoco
 import type { User } from '../access/access.ts'
 import { identify, reportingWrongAnswers } from '../access/decisions.ts'
 import { isOriginAllowed } from '../access/origin.ts'
-import { asDocumentError, DocumentError, StorageError } from '../errors.ts'
+import { asDocumentError, DocumentError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { limitArguments } from './argument-limit.ts'
 import { Connection, type ConnectionServices, type Transport } from './connection.ts'
@@ -369,9 +369,11 @@ export class Gateway {
 
   /** What is not ours to tell becomes `internal-error`. Whatever was no refusal is logged: an operator must act. */
   #asDocumentError(error: unknown): DocumentError {
-    // The storage is let go before its last readers are: no fault, and nobody's concern but the reader's.
-    if (this.#isClosing && error instanceof StorageError)
+    // The storage and the threads are let go before their last readers are: no fault, and nobody's concern but the reader's.
+    if (this.#isClosing && !(error instanceof DocumentError)) {
+      this.#options.logger.debug('a request ended with the server', { error })
       return new DocumentError('server-closing', 'the server is closing', { cause: error })
+    }
     const known = asDocumentError(error)
     if (known !== error) this.#options.logger.error('a request failed', { error })
     if (known !== null) return known

@@ -134,7 +134,8 @@ export function answerMethodNotAllowed(...allowed: readonly string[]): RequestHa
 export function answerErrors(logger: Logger): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     const fault = problemOf(error)
-    if (fault.status >= 500)
+    // A server that closes refuses, and nothing is wrong with it.
+    if (fault.status >= 500 && fault.code !== 'server-closing')
       logger.error('an HTTP request failed', {
         method: request.method,
         path: `${request.baseUrl}${request.path}`,

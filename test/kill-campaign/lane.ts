@@ -210,9 +210,7 @@ class Episode {
   }
 
   #judge({ code, signal, underWay, errors }: Death, isInOrder: boolean): void {
-    // A request over HTTP that a closing server refuses is logged by it as every answer of 503.
-    const unexplained = errors.filter((error) => !(isInOrder && error.includes('server-closing')))
-    if (unexplained.length > 0) throw new Fault('logged-error', unexplained.join('\n'))
+    if (errors.length > 0) throw new Fault('logged-error', errors.join('\n'))
     if (isInOrder) {
       if (code !== 0) throw new Fault('did-not-end', `SIGTERM ended it with ${code ?? signal}`)
       count(this.#tally, 'sigterms')
