@@ -28,8 +28,13 @@ export type Action = { readonly afterMs: number } & (
   | { readonly kind: 'restart' }
   | { readonly kind: 'compact'; readonly document: number }
   | { readonly kind: 'server-edit'; readonly document: number; readonly seed: number }
-  /** A write over HTTP. */
-  | { readonly kind: 'post'; readonly document: number; readonly seed: number }
+  /** Writes over HTTP: one, or more than a document may have in its log when it is left. */
+  | {
+      readonly kind: 'post'
+      readonly document: number
+      readonly seed: number
+      readonly edits: number
+    }
   | { readonly kind: 'read'; readonly document: number }
   | { readonly kind: 'delete'; readonly document: number }
   | { readonly kind: 'write-errors'; readonly share: number; readonly ms: number }
@@ -75,6 +80,7 @@ const DISTURBANCES: readonly Weights[] = [
   { kill: 2, 'kill-soon': 4 },
   { restart: 2 },
   { reopen: 4, replace: 4, disconnect: 3, connect: 5 },
+  { post: 6, replace: 10, disconnect: 10, connect: 10 },
   { 'write-errors': 2, 'read-errors': 1, 'full-disk': 1 },
   { compact: 12, 'kill-soon': 4 },
   { 'stop-reading': 6 },
@@ -180,8 +186,9 @@ function actionOf(
     case 'delete':
       return { afterMs, kind, document }
     case 'server-edit':
-    case 'post':
       return { afterMs, kind, document, seed }
+    case 'post':
+      return { afterMs, kind, document, seed, edits: random.chance(0.8) ? 1 : 80 }
     case 'write-errors':
       return { afterMs, kind, share: random.pick([0.1, 0.5, 1]), ms: random.below(2000) }
     case 'read-errors':

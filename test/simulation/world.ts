@@ -160,7 +160,7 @@ export class World {
           await node.server.documentsApi().readJson(name)
         }, action.document)
       case 'post':
-        return this.#ask((node, name) => this.#post(node, name, action.seed), action.document)
+        return this.#ask((node, name) => this.#post(node, name, action), action.document)
       case 'server-edit':
         return this.#ask((node, name) => this.#serverEdit(node, name, action.seed), action.document)
       case 'delete':
@@ -265,18 +265,26 @@ export class World {
     await editor.close()
   }
 
-  /** Somebody without Yjs' protocol reads a document, changes it, and sends the difference. */
-  async #post(node: ServerNode, name: DocumentName, seed: number): Promise<void> {
+  /** Somebody without our protocol reads a document, changes it, and sends the changes all at once. */
+  async #post(
+    node: ServerNode,
+    name: DocumentName,
+    { seed, edits }: { readonly seed: number; readonly edits: number },
+  ): Promise<void> {
     const stored = await this.#read(node, name)
     const doc = new Y.Doc()
     doc.clientID = this.#nextClientId++
     if (stored !== null) Y.applyUpdate(doc, stored.update)
-    const before = Y.encodeStateVector(doc)
-    edit(doc, new Random(seed))
-    const update = Y.encodeStateAsUpdate(doc, before)
+    const updates: Uint8Array[] = []
+    doc.on('update', (update: Uint8Array) => updates.push(update))
+    const random = new Random(seed)
+    for (let count = 0; count < edits; count++) edit(doc, random)
     doc.destroy()
-    await node.server.documentsApi().applyUpdate(name, update.slice(), null)
-    if (stored !== null && !this.endings.has(name)) this.books.owe(name, stored.epoch, update)
+    const send = async (update: Uint8Array): Promise<void> => {
+      await node.server.documentsApi().applyUpdate(name, update.slice(), null)
+      if (stored !== null && !this.endings.has(name)) this.books.owe(name, stored.epoch, update)
+    }
+    await Promise.all(updates.map(send))
   }
 
   /** What a reader was given is owed, too. */
