@@ -15,15 +15,23 @@ interface Account {
  */
 export class Books implements Observer {
   readonly #accounts = new Map<string, Account>()
-  /** The epoch that each client is in, by client and document. */
+  /** The epoch that each Y.Doc is in, by client id and document. */
   readonly #epochs = new Map<string, string>()
+  /** How much of each epoch was owed when a Y.Doc asked to join last: in sync, it has all that. */
+  readonly #owedAtJoin = new Map<string, ReadonlyMap<string, number>>()
   joins = 0
   saved = 0
   relayed = 0
 
-  handleJoined(client: string, name: string, answer: JoinAnswer): void {
+  handleJoining(clientId: number, name: string): void {
+    const owed = this.accounts().filter((account) => account.name === name)
+    const counts = new Map(owed.map((account) => [account.epoch, account.owed.length]))
+    this.#owedAtJoin.set(`${clientId} ${name}`, counts)
+  }
+
+  handleJoined(clientId: number, name: string, answer: JoinAnswer): void {
     this.joins++
-    this.#epochs.set(`${client} ${name}`, answer.epoch)
+    this.#epochs.set(`${clientId} ${name}`, answer.epoch)
     for (const update of answer.updates) this.owe(name, answer.epoch, update)
   }
 
@@ -41,9 +49,16 @@ export class Books implements Observer {
     this.owe(name, epoch, update)
   }
 
-  /** The history that a client was told last. */
-  epochOf(client: string, name: string): string | undefined {
-    return this.#epochs.get(`${client} ${name}`)
+  /** The history that a Y.Doc was told last. */
+  epochOf(clientId: number, name: string): string | undefined {
+    return this.#epochs.get(`${clientId} ${name}`)
+  }
+
+  /** What everybody knew to be in the document when this Y.Doc asked to join it. */
+  owedTo(clientId: number, name: string): readonly Uint8Array[] {
+    const epoch = this.epochOf(clientId, name) ?? ''
+    const count = this.#owedAtJoin.get(`${clientId} ${name}`)?.get(epoch) ?? 0
+    return this.#accounts.get(`${epoch} ${name}`)?.owed.slice(0, count) ?? []
   }
 
   /** Somebody knows that the update is in this history of the document. */
@@ -59,6 +74,12 @@ export class Books implements Observer {
     return this.accounts()
       .filter((account) => account.name === name)
       .map(({ epoch }) => epoch)
+  }
+
+  /** Whose edits are in what is owed of a document. */
+  authorsOf(name: string): ReadonlySet<number> {
+    const owed = this.accounts().flatMap((account) => (account.name === name ? account.owed : []))
+    return new Set(owed.flatMap((update) => [...Y.parseUpdateMeta(update).to.keys()]))
   }
 
   /** A history that is over owes nothing. */

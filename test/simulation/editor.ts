@@ -2,13 +2,15 @@ import * as Y from 'yjs'
 import { SocketIOProvider, type Clock, type ProviderError } from '../../client/index.ts'
 import { edit } from '../update/random-edit.ts'
 import { Random } from '../update/random-world.ts'
-import type { Books } from './books.ts'
+import { missingFrom, type Books } from './books.ts'
 import type { ClientNetwork } from './network.ts'
 
 export interface EditorOptions {
   readonly client: string
   readonly document: string
   readonly clientId: number
+  /** Its edits would be refused; it makes none. */
+  readonly isReader: boolean
   readonly network: ClientNetwork
   readonly clock: Clock
   readonly books: Books
@@ -44,17 +46,23 @@ export class Editor {
     return synced && saveState === 'saved' && !hasUnsyncedChanges
   }
 
+  get isReader(): boolean {
+    return this.#options.isReader
+  }
+
   describe(): string {
     const { status, synced, saveState, unsyncedChanges } = this.#provider
     return `${this.#options.client}/${this.document}: ${status}, synced ${synced}, ${saveState}, ${unsyncedChanges} unsynced`
   }
 
   edit(seed: number, edits: number): void {
+    if (this.isReader) return
     const random = new Random(seed)
     for (let count = 0; count < edits; count++) this.doc.transact(() => edit(this.doc, random))
   }
 
   paste(bytes: number): void {
+    if (this.isReader) return
     const text = this.doc.getText('pasted')
     text.insert(text.length, 'lorem ipsum '.repeat(Math.ceil(bytes / 12)))
   }
@@ -74,17 +82,18 @@ export class Editor {
   }
 
   #open(): SocketIOProvider {
-    const { network, clock, client, document, books, handleFault, isEnding } = this.#options
+    const { network, clock, client, document, handleFault, isEnding } = this.#options
     const provider = new SocketIOProvider('http://server.simulated', document, this.doc, {
       network: network.connect,
       clock,
       maxBackoffTime: MAX_BACKOFF_MS,
     })
     provider.on('save-state', ({ state }) => {
-      const epoch = books.epochOf(client, document)
       // Everything in it was acknowledged, or came from the server.
-      if (state === 'saved' && epoch !== undefined)
-        books.owe(document, epoch, Y.encodeStateAsUpdate(this.doc))
+      if (state === 'saved') this.#owe(Y.encodeStateAsUpdate(this.doc))
+    })
+    provider.on('sync', (isSynced) => {
+      if (isSynced) this.#checkSynced()
     })
     provider.on('error', (error) => {
       if (error.code === 'apply-failed')
@@ -99,5 +108,21 @@ export class Editor {
       this.ended = provider.getSnapshot().error
     })
     return provider
+  }
+
+  #owe(update: Uint8Array): void {
+    const { books, clientId, document } = this.#options
+    const epoch = books.epochOf(clientId, document)
+    if (epoch !== undefined) books.owe(document, epoch, update)
+  }
+
+  /** Whoever is told that it is in sync has what was there before it asked. */
+  #checkSynced(): void {
+    const { books, clientId, document, handleFault } = this.#options
+    const copy = new Y.Doc()
+    Y.applyUpdate(copy, Y.encodeStateAsUpdate(this.doc))
+    const missing = missingFrom(copy, books.owedTo(clientId, document))
+    copy.destroy()
+    if (missing !== null) handleFault(`${this.describe()}: in sync too early, it lacks ${missing}`)
   }
 }

@@ -1,7 +1,13 @@
 import { readAnswer, readBytes, readClosed } from '../../client/read-answer.ts'
 import { ProviderError, type Network, type Wire, type WireListener } from '../../client/index.ts'
 import type { Outcome, RequestName } from '../../client/wire.ts'
-import type { JoinAnswer, PullAnswer } from '../../protocol/index.ts'
+import type {
+  JoinAnswer,
+  JoinRequest,
+  PullAnswer,
+  PullRequest,
+  SnapshotReference,
+} from '../../protocol/index.ts'
 import type { Accepted, ClientEvent } from '../../src/connection/gateway.ts'
 import type { Transport } from '../../src/connection/connection.ts'
 import { Outbox } from '../../src/connection/outbox.ts'
@@ -25,12 +31,13 @@ interface Host {
   readonly life: Life
   /** Connections that want to hear of its end. */
   readonly links: Set<{ handleHostDied(): void }>
-  accept(transport: Transport): Accepted
+  accept(transport: Transport, client: string): Accepted
 }
 
 /** What passes a wire, for whoever keeps the books. */
 export interface Observer {
-  handleJoined(client: string, name: string, answer: JoinAnswer): void
+  handleJoining(clientId: number, name: string): void
+  handleJoined(clientId: number, name: string, answer: JoinAnswer): void
   handlePulled(name: string, epoch: string, answer: PullAnswer): void
   handleRelayed(name: string, epoch: string, update: Uint8Array): void
   handleSaved(name: string, epoch: string, update: Uint8Array): void
@@ -101,6 +108,15 @@ export class ClientNetwork {
   }
 }
 
+/** A document as a connection has joined it last. */
+interface Joined {
+  readonly name: string
+  readonly epoch: string
+  readonly snapshot: SnapshotReference | null
+  /** The snapshot as far as it was downloaded, by chunk. */
+  readonly chunks: Map<number, Uint8Array>
+}
+
 /** One connection with its two directions. */
 class Link implements Wire {
   readonly #client: string
@@ -109,7 +125,9 @@ class Link implements Wire {
   readonly #options: NetworkOptions
   readonly #handleEnd: () => void
   /** What the document handles of this connection stand for. */
-  readonly #documents = new Map<number, { readonly name: string; readonly epoch: string }>()
+  readonly #documents = new Map<number, Joined>()
+  /** Updates that went in chunks, by their number. */
+  readonly #uploads = new Map<number, Uint8Array>()
   readonly #lastArrivalMs = { up: 0, down: 0 }
   #state: 'opening' | 'open' | 'over' = 'opening'
   #isOverForServer = false
@@ -158,6 +176,7 @@ class Link implements Wire {
     handleAnswer: (outcome: Outcome<Name>) => void,
   ): void {
     const sent = structuredClone(args)
+    this.#noteRequest(name, sent)
     this.#up(name, sent, (value) => {
       const answer = structuredClone(value)
       this.#outbox?.charge(sizeOf(answer))
@@ -207,16 +226,19 @@ class Link implements Wire {
         this.#downFromServer('transport close')
       },
     })
-    this.#accepted = host.accept({
-      outbox: this.#outbox,
-      send: (event, args) => {
-        const message = structuredClone(args)
-        this.#outbox?.charge(sizeOf(message))
-        this.#carry('down', message, true, () =>
-          this.#deliverEvent(event, structuredClone(message)),
-        )
+    this.#accepted = host.accept(
+      {
+        outbox: this.#outbox,
+        send: (event, args) => {
+          const message = structuredClone(args)
+          this.#outbox?.charge(sizeOf(message))
+          this.#carry('down', message, true, () =>
+            this.#deliverEvent(event, structuredClone(message)),
+          )
+        },
       },
-    })
+      this.#client,
+    )
     host.links.add(this)
   }
 
@@ -312,21 +334,42 @@ class Link implements Wire {
     }
   }
 
+  #noteRequest(name: RequestName, args: readonly unknown[]): void {
+    if (name === 'join') {
+      const { clientId, document } = args[0] as JoinRequest
+      this.#options.observer.handleJoining(clientId, document)
+    }
+    if (name !== 'chunk') return
+    const { upload, offset, size } = args[1] as { upload: number; offset: number; size: number }
+    const bytes = this.#uploads.get(upload) ?? new Uint8Array(size)
+    bytes.set(args[2] as Uint8Array, offset)
+    this.#uploads.set(upload, bytes)
+  }
+
   #note(name: RequestName, args: readonly unknown[], answer: object): void {
     const { observer } = this.#options
     if (name === 'join') {
       const joined = answer as JoinAnswer
-      const { document: name } = args[0] as { document: string }
-      this.#documents.set(joined.document, { name, epoch: joined.epoch })
-      observer.handleJoined(this.#client, name, joined)
+      const { clientId, document: name } = args[0] as JoinRequest
+      this.#documents.set(joined.document, {
+        name,
+        epoch: joined.epoch,
+        snapshot: joined.snapshot ?? null,
+        chunks: new Map(),
+      })
+      observer.handleJoined(clientId, name, joined)
       return
     }
     const document = this.#documents.get(args[0] as number)
     if (document === undefined) return
-    if (name === 'pull' && !('snapshot' in (args[1] as object)))
-      observer.handlePulled(document.name, document.epoch, answer as PullAnswer)
-    if (name === 'update' && args[1] instanceof Uint8Array)
-      observer.handleSaved(document.name, document.epoch, args[1])
+    if (name === 'pull') {
+      const pulled = withWholeSnapshot(document, args[1] as PullRequest, answer as PullAnswer)
+      if (pulled !== null) observer.handlePulled(document.name, document.epoch, pulled)
+    }
+    if (name !== 'update') return
+    const { upload } = args[1] as { upload?: number }
+    const update = upload === undefined ? args[1] : this.#uploads.get(upload)
+    observer.handleSaved(document.name, document.epoch, update as Uint8Array)
   }
 
   #end(): void {
@@ -341,6 +384,20 @@ class Link implements Wire {
     const factor = random.chance(weather.stall) ? STALL_FACTOR : 1
     return random.below(weather.latencyMs * factor + 1)
   }
+}
+
+/** A snapshot is something one can hold the server to when its last chunk is there; null before. */
+function withWholeSnapshot(
+  { snapshot, chunks }: Joined,
+  request: PullRequest,
+  answer: PullAnswer,
+): PullAnswer | null {
+  if (!('snapshot' in request)) return answer
+  if (request.snapshot !== snapshot?.seq) return null
+  chunks.set(request.chunk, answer.updates[0] as Uint8Array)
+  if (chunks.size * snapshot.chunkBytes < snapshot.bytes) return null
+  const inOrder = [...chunks].sort(([one], [other]) => one - other).map(([, bytes]) => bytes)
+  return { ...answer, updates: [new Uint8Array(Buffer.concat(inOrder))] }
 }
 
 /** About the bytes of a message. */

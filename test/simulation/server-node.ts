@@ -24,16 +24,26 @@ export interface ServerSettings {
   readonly workerError: number
 }
 
+/** Clients whose name is in here may only read. */
+type Readers = ReadonlySet<string>
+
+/** What the server told its operator. */
+export interface LoggedError {
+  readonly message: string
+  readonly error: unknown
+}
+
 /** One life of a server process: the real server and storage over simulated time, disk and network. */
 export class ServerNode {
   readonly life: Life
   readonly server: Server
   readonly links = new Set<{ handleHostDied(): void }>()
-  readonly errors: string[] = []
+  readonly errors: LoggedError[] = []
 
   constructor(
     name: string,
     settings: ServerSettings,
+    readers: Readers,
     timeline: Timeline,
     disk: SimulatedDisk,
     random: Random,
@@ -54,6 +64,7 @@ export class ServerNode {
         ...options,
         storage: new LevelStorage(disk.filesFor(this.life), { logger }),
         clock: timeline.serverClock(this.life),
+        authorize: (user) => (readers.has(user?.id ?? '') ? 'read' : 'write'),
         logger,
       }),
       worker,
@@ -61,8 +72,8 @@ export class ServerNode {
     this.server.ready().catch(handleNotOpened)
   }
 
-  accept(transport: Transport): Accepted {
-    return this.server.accept(transport, null)
+  accept(transport: Transport, client: string): Accepted {
+    return this.server.accept(transport, { id: client })
   }
 
   /** The process is killed: nothing of it runs on, and its connections close. */
@@ -79,7 +90,7 @@ export class ServerNode {
       warn: ignore,
       error: (message, fields) => {
         const { error } = (fields ?? {}) as { error?: unknown }
-        this.errors.push(error instanceof Error ? `${message}: ${error.message}` : message)
+        this.errors.push({ message, error })
       },
     }
   }

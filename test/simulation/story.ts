@@ -28,6 +28,13 @@ export type Action = { readonly afterMs: number } & (
   | { readonly kind: 'restart' }
   | { readonly kind: 'compact'; readonly document: number }
   | { readonly kind: 'server-edit'; readonly document: number; readonly seed: number }
+  /** Writes over HTTP: one, or more than a document may have in its log when it is left. */
+  | {
+      readonly kind: 'post'
+      readonly document: number
+      readonly seed: number
+      readonly edits: number
+    }
   | { readonly kind: 'read'; readonly document: number }
   | { readonly kind: 'delete'; readonly document: number }
   | { readonly kind: 'write-errors'; readonly share: number; readonly ms: number }
@@ -45,6 +52,10 @@ export interface Story {
   readonly seed: number
   readonly clients: number
   readonly documents: number
+  /** Y.Docs that each client has open of each document, all over one connection. */
+  readonly tabs: number
+  /** The last clients may only read, so many of them. */
+  readonly readers: number
   readonly network: NetworkWeather
   readonly diskLatencyMs: number
   readonly outboxSoftBytes: number
@@ -62,18 +73,29 @@ export const CALM_NETWORK: NetworkWeather = {
 
 type Weights = Partial<Record<ActionKind, number>>
 
-const CALM_WEIGHTS: Weights = { edit: 60, move: 8, read: 1, compact: 2, 'server-edit': 2 }
+const CALM_WEIGHTS: Weights = { edit: 60, move: 8, read: 1, compact: 2, 'server-edit': 2, post: 2 }
 
 const DISTURBANCES: readonly Weights[] = [
   { cut: 6, 'cut-off': 2, 'plug-in': 3, disconnect: 3, connect: 5 },
   { kill: 2, 'kill-soon': 4 },
   { restart: 2 },
   { reopen: 4, replace: 4, disconnect: 3, connect: 5 },
+  { post: 6, replace: 10, disconnect: 10, connect: 10 },
   { 'write-errors': 2, 'read-errors': 1, 'full-disk': 1 },
   { compact: 12, 'kill-soon': 4 },
   { 'stop-reading': 6 },
   { paste: 2 },
 ]
+
+/** What is deleted ends for who is there, and must not come back with who was away. */
+const DELETIONS: Weights = {
+  delete: 5,
+  disconnect: 6,
+  connect: 8,
+  replace: 6,
+  'cut-off': 2,
+  'plug-in': 3,
+}
 
 /** The story of a seed. Each has its own mixture: a few kinds of trouble often, rather than all a little. */
 export function storyOf(seed: number): Story {
@@ -84,10 +106,13 @@ export function storyOf(seed: number): Story {
       for (const [kind, weight] of Object.entries(disturbance))
         weights[kind] = (weights[kind] ?? 0) + weight
   // Both end or turn back histories; together they would need a new database id (see docs/guarantees.md).
-  if (random.chance(0.15)) weights['delete'] = 2
+  if (random.chance(0.15)) Object.assign(weights, DELETIONS)
   else if (random.chance(0.1)) Object.assign(weights, { backup: 2, restore: 2 })
   const clients = 1 + random.below(4)
   const documents = random.chance(0.6) ? 1 : 1 + random.below(3)
+  const tabs = random.chance(0.2) ? 2 : 1
+  // What only a reader still holds after a backup was restored is rightly refused.
+  const readers = clients > 1 && random.chance(0.2) && weights['restore'] === undefined ? 1 : 0
   const isLossy = random.chance(0.2)
   const kinds = Object.entries(weights).flatMap(([kind, weight]) =>
     Array.from({ length: weight }, () => kind as ActionKind),
@@ -97,6 +122,8 @@ export function storyOf(seed: number): Story {
     seed,
     clients,
     documents,
+    tabs,
+    readers,
     network: {
       latencyMs: random.pick([0, 5, 40, 200]),
       stall: random.chance(0.3) ? 0.02 : 0,
@@ -117,7 +144,7 @@ export function storyOf(seed: number): Story {
       workerError: random.chance(0.1) ? 0.2 : 0,
     },
     actions: Array.from({ length: 8 + random.below(42) }, () =>
-      actionOf(random.pick(kinds), random, clients, documents, random.below(pace)),
+      actionOf(random.pick(kinds), random, { clients, documents, tabs }, random.below(pace)),
     ),
   }
 }
@@ -125,11 +152,10 @@ export function storyOf(seed: number): Story {
 function actionOf(
   kind: ActionKind,
   random: Random,
-  clients: number,
-  documents: number,
+  { clients, documents, tabs }: Pick<Story, 'clients' | 'documents' | 'tabs'>,
   afterMs: number,
 ): Action {
-  const editor = random.below(clients * documents)
+  const editor = random.below(clients * documents * tabs)
   const client = random.below(clients)
   const document = random.below(documents)
   const seed = random.below(2 ** 31)
@@ -161,6 +187,8 @@ function actionOf(
       return { afterMs, kind, document }
     case 'server-edit':
       return { afterMs, kind, document, seed }
+    case 'post':
+      return { afterMs, kind, document, seed, edits: random.chance(0.8) ? 1 : 80 }
     case 'write-errors':
       return { afterMs, kind, share: random.pick([0.1, 0.5, 1]), ms: random.below(2000) }
     case 'read-errors':

@@ -1,3 +1,6 @@
+import * as Y from 'yjs'
+import type { Clock } from '../../client/index.ts'
+import type { DocumentsApi } from '../../src/http/documents-router.ts'
 import type { DocumentName } from '../../protocol/index.ts'
 import { edit } from '../update/random-edit.ts'
 import { Random } from '../update/random-world.ts'
@@ -22,12 +25,17 @@ export class World {
   readonly weather: NetworkWeather
   readonly books = new Books()
   readonly editors: Editor[] = []
+  readonly #readers: ReadonlySet<string>
   readonly clients: ClientNetwork[] = []
   readonly clientLife = new Life('clients')
+  /** One for all: providers share a connection only if they share their clock. */
+  readonly #clock: Clock
   readonly names: readonly string[]
   readonly faults: string[] = []
   /** Histories that were deleted: they must never come back. */
   readonly deleted = new Set<string>()
+  /** Who wrote in them: nothing of theirs may be in what came after. */
+  readonly authorsOfDeleted = new Map<string, Set<number>>()
   /** Documents whose history may have ended. */
   readonly endings = new Set<string>()
   /** Looks at the disk after a crash. */
@@ -46,16 +54,21 @@ export class World {
     this.story = story
     this.#inspect = inspect
     this.random = new Random(story.seed ^ 0x5eed)
+    this.#clock = this.timeline.clientClock(this.clientLife, this.random)
     this.disk = new SimulatedDisk(this.timeline, this.random)
     this.disk.weather.latencyMs = story.diskLatencyMs
     this.weather = { ...story.network }
     this.names = Array.from({ length: story.documents }, (_, index) => `document-${index}`)
     this.#hasDiskTrouble =
       story.server.workerError > 0 || story.actions.some(({ kind }) => DISK_TROUBLE.has(kind))
+    this.#readers = new Set(
+      Array.from({ length: story.readers }, (_, index) => nameOf(story.clients - 1 - index)),
+    )
     this.start()
     for (let client = 0; client < story.clients; client++) {
       this.clients.push(this.#network(client))
-      for (const name of this.names) this.editors.push(this.#editor(client, name))
+      for (const name of this.names)
+        for (let tab = 0; tab < story.tabs; tab++) this.editors.push(this.#editor(client, name))
     }
   }
 
@@ -68,6 +81,7 @@ export class World {
     this.node = new ServerNode(
       `server ${++this.#lives}`,
       this.story.server,
+      this.#readers,
       this.timeline,
       this.disk,
       this.random,
@@ -77,7 +91,8 @@ export class World {
 
   /** A server that cannot open its storage ends, and whoever looks after it starts it again. */
   #handleNotOpened(): void {
-    this.node?.errors.splice(0)
+    this.#lookAtErrors()
+    if (!this.#hasDiskTrouble) this.fault('the storage could not be opened')
     this.node?.kill()
     this.node = null
     this.timeline.schedule(1000, this.clientLife, () => this.start())
@@ -141,9 +156,14 @@ export class World {
       case 'compact':
         return this.#ask((node, name) => node.server.compact(name), action.document)
       case 'read':
-        return this.#ask((node, name) => node.server.documentsApi().readJson(name), action.document)
+        return this.#ask(async (node, name) => {
+          await this.#read(node, name)
+          await node.server.documentsApi().readJson(name)
+        }, action.document)
+      case 'post':
+        return this.#ask((node, name) => this.#post(node, name, action), action.document)
       case 'server-edit':
-        return this.#ask((node, name) => serverEdit(node, name, action.seed), action.document)
+        return this.#ask((node, name) => this.#serverEdit(node, name, action.seed), action.document)
       case 'delete':
         return this.#delete(action.document)
       case 'write-errors':
@@ -205,7 +225,7 @@ export class World {
   replace(index: number): void {
     const old = this.editors[index] as Editor
     old.close()
-    const client = Math.floor(index / this.story.documents)
+    const client = Math.floor(index / (this.story.documents * this.story.tabs))
     this.editors[index] = this.#editor(client, old.document)
   }
 
@@ -224,18 +244,71 @@ export class World {
     const name = this.names[index] as DocumentName
     if (node === null) return
     request(node, name).catch((error: unknown) => {
-      if (!this.#hasDiskTrouble && !this.endings.has(name) && !this.#isClosing)
-        this.fault(`the server refused: ${stackOf(error)}`)
+      const isExplained = this.#hasDiskTrouble || this.endings.has(name) || this.#isClosing
+      if (!isExplained || isDefect(error)) this.fault(`the server refused: ${stackOf(error)}`)
     })
+  }
+
+  /** Somebody edits inside the server, and is told when it is durable. */
+  async #serverEdit(node: ServerNode, name: DocumentName, seed: number): Promise<void> {
+    const editor = await node.server.open(name)
+    const stored = await this.#read(node, name)
+    const clientId = this.#nextClientId++
+    const updates: Uint8Array[] = []
+    await editor.transact((doc) => {
+      // By itself it draws one: the order of what is written at one place would be another in every run.
+      doc.clientID = clientId
+      doc.once('update', (update: Uint8Array) => updates.push(update))
+      edit(doc, new Random(seed))
+    })
+    if (stored !== null && !this.endings.has(name))
+      for (const update of updates) this.books.owe(name, stored.epoch, update)
+    await editor.close()
+  }
+
+  /** Somebody without our protocol reads a document, changes it, and sends the changes all at once. */
+  async #post(
+    node: ServerNode,
+    name: DocumentName,
+    { seed, edits }: { readonly seed: number; readonly edits: number },
+  ): Promise<void> {
+    const stored = await this.#read(node, name)
+    const doc = new Y.Doc()
+    doc.clientID = this.#nextClientId++
+    if (stored !== null) Y.applyUpdate(doc, stored.update)
+    const updates: Uint8Array[] = []
+    doc.on('update', (update: Uint8Array) => updates.push(update))
+    const random = new Random(seed)
+    for (let count = 0; count < edits; count++) edit(doc, random)
+    doc.destroy()
+    const send = async (update: Uint8Array): Promise<void> => {
+      await node.server.documentsApi().applyUpdate(name, update.slice(), null)
+      if (stored !== null && !this.endings.has(name)) this.books.owe(name, stored.epoch, update)
+    }
+    await Promise.all(updates.map(send))
+  }
+
+  /** What a reader was given is owed, too. */
+  async #read(
+    node: ServerNode,
+    name: DocumentName,
+  ): Promise<Awaited<ReturnType<DocumentsApi['readUpdate']>>> {
+    const stored = await node.server.documentsApi().readUpdate(name)
+    if (stored !== null && !this.endings.has(name))
+      this.books.owe(name, stored.epoch, stored.update)
+    return stored
   }
 
   #delete(index: number): void {
     const name = this.names[index] as DocumentName
     this.endings.add(name)
     const epochs = this.books.epochsOf(name)
+    const authors = this.books.authorsOf(name)
     this.#ask(async (node) => {
       await node.server.documentsApi().delete(name)
       for (const epoch of epochs) this.deleted.add(`${epoch} ${name}`)
+      const known = this.authorsOfDeleted.get(name) ?? []
+      this.authorsOfDeleted.set(name, new Set([...known, ...authors]))
     }, index)
   }
 
@@ -253,7 +326,9 @@ export class World {
 
   #lookAtErrors(): void {
     const errors = this.node?.errors.splice(0) ?? []
-    if (!this.#hasDiskTrouble) for (const error of errors) this.fault(`the server logged: ${error}`)
+    for (const { message, error } of errors)
+      if (!this.#hasDiskTrouble || isDefect(error))
+        this.fault(`the server logged: ${message}: ${stackOf(error)}`)
   }
 
   #editorOf({ editor }: { readonly editor: number }): Editor {
@@ -266,7 +341,7 @@ export class World {
 
   #network(client: number): ClientNetwork {
     const softBytes = this.story.outboxSoftBytes
-    return new ClientNetwork(`client-${client}`, this.clientLife, {
+    return new ClientNetwork(nameOf(client), this.clientLife, {
       timeline: this.timeline,
       random: this.random,
       weather: this.weather,
@@ -278,11 +353,12 @@ export class World {
 
   #editor(client: number, document: string): Editor {
     return new Editor({
-      client: `client-${client}`,
+      client: nameOf(client),
+      isReader: this.#readers.has(nameOf(client)),
       document,
       clientId: this.#nextClientId++,
       network: this.clients[client] as ClientNetwork,
-      clock: this.timeline.clientClock(this.clientLife, this.random),
+      clock: this.#clock,
       books: this.books,
       handleFault: (fault) => this.fault(fault),
       isEnding: (name) => this.endings.has(name),
@@ -290,10 +366,15 @@ export class World {
   }
 }
 
-async function serverEdit(node: ServerNode, name: string, seed: number): Promise<void> {
-  const editor = await node.server.open(name)
-  await editor.transact((doc) => edit(doc, new Random(seed)))
-  await editor.close()
+function nameOf(client: number): string {
+  return `client-${client}`
+}
+
+/** No disk explains these: something was not as the code believes. */
+function isDefect(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; { cause } = cause)
+    if (cause instanceof TypeError || cause instanceof RangeError) return true
+  return false
 }
 
 function stackOf(error: unknown): string {
