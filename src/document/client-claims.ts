@@ -29,7 +29,9 @@ export class ClientClaims {
   /** Whether the id belongs to `owner` now. */
   claim({ clientId, key, attempt }: Credentials, owner: ClaimOwner): boolean {
     const claim = this.#claims.get(clientId)
-    if (claim !== undefined && (claim.key !== key || claim.attempt > attempt)) return false
+    if (claim !== undefined && claim.key !== key) return false
+    // An older join of the same connection takes nothing from it either.
+    if (claim !== undefined && claim.attempt > attempt) return claim.owner === owner
     this.#claims.set(clientId, { clientId, key, attempt, owner })
     if (claim !== undefined && claim.owner !== owner) claim.owner.handleClaimLost(clientId)
     return true

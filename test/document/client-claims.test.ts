@@ -14,6 +14,8 @@ test('T25 T41 [PRES10] a join that is answered after a newer one of the same cli
   expect(claims.claim({ clientId: 1, key: KEY, attempt: 2 }, newer)).toBe(true)
   expect(claims.claim({ clientId: 1, key: KEY, attempt: 1 }, older)).toBe(false)
   expect(newer.lost).toEqual([])
+  // Not even from itself, when both came over one connection.
+  expect(claims.claim({ clientId: 1, key: KEY, attempt: 1 }, newer)).toBe(true)
   // Its late end changes nothing either.
   claims.release(1, older)
   expect(claims.claim({ clientId: 1, key: 'another-key-entirely', attempt: 9 }, older)).toBe(false)
