@@ -94,8 +94,8 @@ export const MUTATIONS = [
   {
     name: 'presence is taken over without the key',
     file: 'src/document/client-claims.ts',
-    search: `(claim.key !== key || claim.attempt > attempt)`,
-    replace: `(key.length === 0 || claim.attempt > attempt)`,
+    search: `claim !== undefined && claim.key !== key`,
+    replace: `claim !== undefined && key.length === 0`,
     tests: ['test/e2e/presence'],
   },
   {

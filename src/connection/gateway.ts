@@ -116,7 +116,7 @@ export class Gateway {
     this.#isClosing = true
     const closing = new DocumentError('server-closing', 'the server is closing')
     for (const connection of [...this.#connections]) connection.endAll(closing)
-    await Promise.all(this.#detach.splice(0).map((detach) => detach()))
+    await Promise.all(this.#detach.splice(0).map(async (detach) => detach()))
   }
 
   #attachToHttpServer(httpServer: HttpServer): void {

@@ -166,7 +166,7 @@ export class FuzzServer {
   }
 
   async close(): Promise<void> {
-    this.#gateway.close()
+    await this.#gateway.close()
     await this.#compaction.close()
     this.#registry.close()
     await this.storage.close()
