@@ -38,6 +38,17 @@ describe('presence', () => {
     expect(sent[1]![0]!.clock).toBeGreaterThan(sent[0]![0]!.clock)
   })
 
+  test('T41 clocks rise across a restart of the server: peers that stayed would not see a lower one', () => {
+    const before = scene()
+    for (let at = 0; at < 5; at++) before.announce(1, { at })
+    before.clock.advance(1000)
+    const after = scene()
+    after.clock.advance(2000)
+    after.announce(1, { at: 5 })
+    after.clock.advance(0)
+    expect(after.sent[0]![0]!.clock).toBeGreaterThan(before.sent.at(-1)![0]!.clock)
+  })
+
   test('[PRES6] a state that does not change is repeated before peers give it up, also when the time of day is set back', () => {
     const { clock, sent, announce } = scene()
     announce(1, { at: 1 })

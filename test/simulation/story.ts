@@ -97,6 +97,9 @@ const DELETIONS: Weights = {
   'plug-in': 3,
 }
 
+/** What counts is who was away, and comes back with a number that means another entry by now. */
+const RESTORES: Weights = { backup: 3, restore: 3, disconnect: 6, connect: 8 }
+
 /** The story of a seed. Each has its own mixture: a few kinds of trouble often, rather than all a little. */
 export function storyOf(seed: number): Story {
   const random = new Random(seed)
@@ -107,7 +110,7 @@ export function storyOf(seed: number): Story {
         weights[kind] = (weights[kind] ?? 0) + weight
   // Both end or turn back histories; together they would need a new database id (see docs/guarantees.md).
   if (random.chance(0.15)) Object.assign(weights, DELETIONS)
-  else if (random.chance(0.1)) Object.assign(weights, { backup: 2, restore: 2 })
+  else if (random.chance(0.1)) Object.assign(weights, RESTORES)
   const clients = 1 + random.below(4)
   const documents = random.chance(0.6) ? 1 : 1 + random.below(3)
   const tabs = random.chance(0.2) ? 2 : 1
