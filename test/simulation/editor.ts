@@ -17,6 +17,8 @@ export interface EditorOptions {
   readonly handleFault: (fault: string) => void
   /** Whether the history of this document may end. */
   readonly isEnding: (document: string) => boolean
+  /** Whether a number in the log stands for one entry. After a restored backup it may stand for two (see docs/guarantees.md). */
+  readonly isNumbered: () => boolean
 }
 
 const MAX_BACKOFF_MS = 2000
@@ -93,7 +95,7 @@ export class Editor {
       if (state === 'saved') this.#owe(Y.encodeStateAsUpdate(this.doc))
     })
     provider.on('sync', (isSynced) => {
-      if (isSynced) this.#checkSynced()
+      if (isSynced && this.#options.isNumbered()) this.#checkSynced()
     })
     provider.on('error', (error) => {
       if (error.code === 'apply-failed')

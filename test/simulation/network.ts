@@ -60,6 +60,12 @@ export const PING_MS = 40_000
 
 type Direction = 'up' | 'down'
 
+/**
+ * A bad network loses messages and answers, and doubles messages. It does neither to the end of a membership: unlike a relay
+ * that has no next message which would show the hole, and on a connection that stands TCP loses nothing.
+ */
+type Carried = 'message' | 'answer' | 'end'
+
 /** All connections of one client computer. */
 export class ClientNetwork {
   readonly #options: NetworkOptions
@@ -180,7 +186,7 @@ class Link implements Wire {
     this.#up(name, sent, (value) => {
       const answer = structuredClone(value)
       this.#outbox?.charge(sizeOf(answer))
-      this.#carry('down', answer, false, () => {
+      this.#carry('down', answer, 'answer', () => {
         const outcome = readAnswer(name, structuredClone(answer))
         if (outcome.ok) this.#note(name, sent, outcome)
         handleAnswer(outcome)
@@ -232,7 +238,7 @@ class Link implements Wire {
         send: (event, args) => {
           const message = structuredClone(args)
           this.#outbox?.charge(sizeOf(message))
-          this.#carry('down', message, true, () =>
+          this.#carry('down', message, event === 'closed' ? 'end' : 'message', () =>
             this.#deliverEvent(event, structuredClone(message)),
           )
         },
@@ -273,19 +279,18 @@ class Link implements Wire {
     args: readonly unknown[],
     answer: ((value: unknown) => void) | null,
   ): void {
-    this.#carry('up', args, true, () =>
+    this.#carry('up', args, 'message', () =>
       this.#accepted?.receive(event, structuredClone(args), answer),
     )
   }
 
-  /** `isRepeatable`: a network that doubles messages may double this one. */
-  #carry(direction: Direction, message: unknown, isRepeatable: boolean, deliver: () => void): void {
+  #carry(direction: Direction, message: unknown, kind: Carried, deliver: () => void): void {
     const { random, weather } = this.#options
     const host = this.#host
     if (this.#state !== 'open' || host === null) return
     const bytes = direction === 'down' ? sizeOf(message) : 0
     const life = direction === 'up' ? host.life : this.#clientLife
-    const isLost = random.chance(weather.loss)
+    const isLost = kind !== 'end' && random.chance(weather.loss)
     const arrive = (): void => {
       if (direction === 'down' && host.life.isAlive && !this.#isOverForServer)
         this.#outbox?.discharge(bytes)
@@ -295,7 +300,7 @@ class Link implements Wire {
       deliver()
     }
     this.#schedule(direction, life, arrive)
-    if (isRepeatable && random.chance(weather.doubling))
+    if (kind === 'message' && random.chance(weather.doubling))
       this.#schedule(direction, life, () => {
         if (direction === 'up' ? !this.#isOverForServer : this.#state === 'open') deliver()
       })

@@ -362,6 +362,7 @@ export class World {
       books: this.books,
       handleFault: (fault) => this.fault(fault),
       isEnding: (name) => this.endings.has(name),
+      isNumbered: () => !this.wasRestored,
     })
   }
 }
