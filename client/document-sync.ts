@@ -41,6 +41,7 @@ interface Loading {
 interface Live {
   readonly at: 'live'
   readonly membership: Membership
+  readonly access: JoinAnswer['access']
   readonly catchUp: CatchUp
   readonly uploader: Uploader
 }
@@ -72,6 +73,11 @@ export class DocumentSync implements ChannelMember {
 
   get isLive(): boolean {
     return this.#state.at === 'live'
+  }
+
+  /** We are in the document, and may not change it. */
+  get isReadOnly(): boolean {
+    return this.#state.at === 'live' && this.#state.access === 'read'
   }
 
   get isSynced(): boolean {
@@ -217,6 +223,7 @@ export class DocumentSync implements ChannelMember {
     const live: Live = {
       at: 'live',
       membership,
+      access: answer.access,
       catchUp: this.#catchUp(membership, answer, cursor, usesCursor),
       uploader: this.#uploader(membership, answer.access),
     }

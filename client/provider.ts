@@ -12,6 +12,7 @@ import { createOwnAwareness, type OwnAwareness } from './own-awareness.ts'
 import { Presence } from './presence.ts'
 import { ProviderError } from './provider-error.ts'
 import type { ProviderState, SaveState } from './provider-events.ts'
+import { isFormatCleanup } from './format-cleanup.ts'
 import { NamedProvider } from './provider-names.ts'
 import {
   resolveConfig,
@@ -50,6 +51,8 @@ export class SocketIOProvider extends NamedProvider {
   readonly #ledger: SaveLedger
   readonly #sync: DocumentSync
   readonly #member: ConnectionMember
+  /** What Yjs tidied up in a document that we only read: nobody's edit, and not to be refused as one. */
+  readonly #cleanups = new WeakSet<Y.Transaction>()
   readonly #saveWaiters: SaveWaiters
   readonly #view = new StateView<ProviderState>(() => {
     const { status, synced, saveState, unsyncedChanges, lastSavedAt } = this
@@ -106,6 +109,7 @@ export class SocketIOProvider extends NamedProvider {
     })
     this.#member = this.#connectionMember()
     if (!isEmptyDocument(this.doc)) this.#ledger.markUnverified()
+    this.doc.on('afterTransaction', this.#handleTransaction)
     this.doc.on('update', this.#handleDocUpdate)
     this.doc.on('destroy', this.#handleDocDestroy)
     if (config.connect ?? config.autoConnect ?? true) this.connect()
@@ -172,6 +176,7 @@ export class SocketIOProvider extends NamedProvider {
     if (this.#isDestroyed) return
     this.disconnect()
     this.#isDestroyed = true
+    this.doc.off('afterTransaction', this.#handleTransaction)
     this.doc.off('update', this.#handleDocUpdate)
     this.doc.off('destroy', this.#handleDocDestroy)
     this.#presence.destroy()
@@ -216,6 +221,7 @@ export class SocketIOProvider extends NamedProvider {
     transaction: Y.Transaction,
   ): void => {
     if (origin === this) return
+    if (this.#cleanups.delete(transaction)) return
     if (!transaction.local && !this.#sync.isLive) {
       // Loaded from elsewhere (a database, a peer). Mostly the server has it: the join will tell.
       this.#ledger.markUnverified()
@@ -223,6 +229,10 @@ export class SocketIOProvider extends NamedProvider {
     }
     this.#ledger.add(update)
     this.#sync.handleLocalChange()
+  }
+
+  readonly #handleTransaction = (transaction: Y.Transaction): void => {
+    if (this.#sync.isReadOnly && isFormatCleanup(transaction)) this.#cleanups.add(transaction)
   }
 
   readonly #handleDocDestroy = (): void => this.destroy()

@@ -45,6 +45,7 @@ export class DocumentRegistry {
   /** Names refused as damaged: each is somebody's stored document, so there are no more than were ever written. */
   readonly #damaged = new Set<DocumentName>()
   #nextHandle: DocumentHandle = 1
+  #isClosed = false
 
   constructor(options: RegistryOptions) {
     this.#options = options
@@ -69,6 +70,7 @@ export class DocumentRegistry {
   async acquire(name: DocumentName): Promise<Lease> {
     for (let deleting; (deleting = this.#deleting.get(name)) !== undefined;)
       await deleting.catch(() => undefined)
+    if (this.#isClosed) throw new DocumentError('server-closing', 'the server is closing')
     const known = this.#entries.get(name)
     const entry = known === undefined || known.document?.isEnded ? this.#load(name) : known
     entry.leases++
@@ -91,7 +93,9 @@ export class DocumentRegistry {
     return deleting
   }
 
+  /** Nothing is opened any more, and what is open accepts nothing. */
   close(): void {
+    this.#isClosed = true
     for (const entry of this.#entries.values()) {
       entry.cancelUnload?.()
       entry.document?.close()
@@ -111,6 +115,7 @@ export class DocumentRegistry {
     entry.loading.then(
       (document) => {
         entry.document = document
+        if (this.#isClosed) document.close()
         this.#damaged.delete(name)
       },
       (error: unknown) => {

@@ -168,6 +168,8 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   async accept(update: Uint8Array, author: Author): Promise<Accepted> {
     if (this.#needsReload) await this.#reload()
     if (this.#ended !== null) throw this.#ended
+    // Asked for while the server closes, and come as far as this only after its last writes were waited for.
+    if (this.#isClosed) throw new DocumentError('server-closing', 'the server is closing')
     const scan = scanUpdate(update, this.#accepted)
     if (scan.verdict === 'malformed') throw new DocumentError('malformed-update', scan.message)
     if (scan.verdict === 'missing-dependencies')

@@ -61,10 +61,11 @@ export const PING_MS = 40_000
 type Direction = 'up' | 'down'
 
 /**
- * A bad network loses messages and answers, and doubles messages. It does neither to the end of a membership: unlike a relay
- * that has no next message which would show the hole, and on a connection that stands TCP loses nothing.
+ * A bad network loses messages and answers, and doubles messages. It does neither to the beginning and end of a membership, and lets
+ * them overtake nothing: unlike a relay they have no next message which would show the hole, and on a connection that stands TCP
+ * loses nothing.
  */
-type Carried = 'message' | 'answer' | 'end'
+type Carried = 'message' | 'answer' | 'membership'
 
 /** All connections of one client computer. */
 export class ClientNetwork {
@@ -238,7 +239,7 @@ class Link implements Wire {
         send: (event, args) => {
           const message = structuredClone(args)
           this.#outbox?.charge(sizeOf(message))
-          this.#carry('down', message, event === 'closed' ? 'end' : 'message', () =>
+          this.#carry('down', message, event === 'closed' ? 'membership' : 'message', () =>
             this.#deliverEvent(event, structuredClone(message)),
           )
         },
@@ -279,7 +280,7 @@ class Link implements Wire {
     args: readonly unknown[],
     answer: ((value: unknown) => void) | null,
   ): void {
-    this.#carry('up', args, 'message', () =>
+    this.#carry('up', args, event === 'join' || event === 'leave' ? 'membership' : 'message', () =>
       this.#accepted?.receive(event, structuredClone(args), answer),
     )
   }
@@ -290,7 +291,7 @@ class Link implements Wire {
     if (this.#state !== 'open' || host === null) return
     const bytes = direction === 'down' ? sizeOf(message) : 0
     const life = direction === 'up' ? host.life : this.#clientLife
-    const isLost = kind !== 'end' && random.chance(weather.loss)
+    const isLost = kind !== 'membership' && random.chance(weather.loss)
     const arrive = (): void => {
       if (direction === 'down' && host.life.isAlive && !this.#isOverForServer)
         this.#outbox?.discharge(bytes)
@@ -299,18 +300,19 @@ class Link implements Wire {
       if (direction === 'up' ? this.#isOverForServer : this.#state !== 'open') return
       deliver()
     }
-    this.#schedule(direction, life, arrive)
+    this.#schedule(direction, life, arrive, kind !== 'membership')
     if (kind === 'message' && random.chance(weather.doubling))
       this.#schedule(direction, life, () => {
         if (direction === 'up' ? !this.#isOverForServer : this.#state === 'open') deliver()
       })
   }
 
-  #schedule(direction: Direction, life: Life, run: () => void): void {
+  #schedule(direction: Direction, life: Life, run: () => void, mayOvertake = true): void {
     const { timeline, random, weather } = this.#options
     let atMs = timeline.nowMs + this.#delay()
     if (direction === 'down') atMs = Math.max(atMs, this.#silentUntilMs)
-    if (!random.chance(weather.overtaking)) atMs = Math.max(atMs, this.#lastArrivalMs[direction])
+    if (!mayOvertake || !random.chance(weather.overtaking))
+      atMs = Math.max(atMs, this.#lastArrivalMs[direction])
     this.#lastArrivalMs[direction] = Math.max(this.#lastArrivalMs[direction], atMs)
     timeline.schedule(atMs - timeline.nowMs, life, () => {
       if (!this.#isBroken) run()
