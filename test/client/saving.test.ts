@@ -181,6 +181,28 @@ test('a reader whose document came from elsewhere is not told of a rejection', (
   expect(events.filter((event) => event.startsWith('rejected:'))).toEqual([])
 })
 
+test('[SYNC5] marks that Yjs tidies up in a document that is only read are no edit; a deletion by hand is', () => {
+  const [ada, bob] = [new OtherEditor(), new Y.Doc()]
+  const hello = ada.type('hello')
+  Y.applyUpdate(bob, hello)
+  const known = ada.stateVector
+  for (const doc of [ada.doc, bob]) doc.getText('body').format(0, 5, { bold: true })
+  const marks = [ada.doc, bob].map((doc) => Y.encodeStateAsUpdate(doc, known))
+  const { provider, doc, clock, join, events, wire } = scene()
+  join({ access: 'read', seq: 1, updates: [hello], stateVector: known })
+  // So that Yjs knows the type, as a bound editor makes it.
+  doc.getText('body')
+  let isTidiedUp = false
+  doc.on('update', (_update, _origin, _doc, { local }: Y.Transaction) => (isTidiedUp ||= local))
+  for (const [index, update] of marks.entries()) wire.relay(HANDLE, index + 2, index + 2, update)
+  clock.endTurn()
+  expect(isTidiedUp).toBe(true)
+  expect([provider.saveState, provider.unsyncedChanges]).toEqual(['saved', 0])
+  doc.getText('body').delete(0, 1)
+  clock.endTurn()
+  expect(events).toContain('rejected:read-only')
+})
+
 test('T13 asked to resync, the client joins again and uploads what the server really lacks', () => {
   const { provider, clock, type, join, text } = scene()
   const wire = join()

@@ -201,3 +201,22 @@ describe('the registry of open documents', () => {
     expect((await registry.acquire(NAME)).document.head).toBe(0)
   })
 })
+
+describe('a registry that is closed', () => {
+  test('[CLOSE3] whoever was on the way to the log is refused, opening or open, and nothing is written', async () => {
+    const { registry, storage, type, settle } = await scene()
+    const lease = await registry.acquire(NAME)
+    const reading = storage.hold('head')
+    const opening = registry.acquire('another' as DocumentName)
+    await reading
+    registry.close()
+    const refused = { code: 'server-closing', retry: 'backoff' }
+    await expect(lease.document.accept(type('late'), nobody)).rejects.toMatchObject(refused)
+    await expect(registry.acquire(NAME)).rejects.toMatchObject(refused)
+    storage.release('head')
+    const { document } = await opening
+    await expect(document.accept(type('later'), nobody)).rejects.toMatchObject(refused)
+    await settle()
+    expect(storage.calls.append).toBe(0)
+  })
+})
