@@ -15,6 +15,13 @@ const targets = {
     stamps: ['dist/protocol', 'dist/src', 'dist/client'].map((path) => `${path}/.tsbuildinfo`),
     command: ['tsc', '-b', 'src', 'client'],
   },
+  'kill campaign': {
+    sources: [...shared, 'src', 'client', 'test/kill-campaign'],
+    product: 'dist/test/kill-campaign/main.js',
+    stamps: ['dist/test/kill-campaign.tsbuildinfo'],
+    command: ['tsc', '-b', 'test/kill-campaign'],
+    isForTests: true,
+  },
   'start page': {
     sources: [...shared, 'client', 'examples/start'],
     product: 'dist/start/index.html',
@@ -23,14 +30,14 @@ const targets = {
   },
 }
 
-/** Builds what is missing or older than its sources. Ends the process when a build fails. */
-export function buildStale() {
+/** Builds what is missing or older than its sources, for tests what they start as well. Ends the process when a build fails. */
+export function buildStale({ forTests = false } = {}) {
   if (!existsSync(join(root, 'node_modules/.bin/tsc'))) {
     console.error('y-rooms: the packages are not installed; run npm ci first')
     process.exit(1)
   }
   for (const [name, target] of Object.entries(targets)) {
-    if (isFresh(target)) continue
+    if ((target.isForTests && !forTests) || isFresh(target)) continue
     console.error(`building the ${name} …`)
     const startedAt = new Date()
     run(target.command)

@@ -7,7 +7,7 @@ import { buildStale, root } from './build.mjs'
 const isCi = Boolean(process.env.CI) && process.env.CI !== 'false'
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
-buildStale()
+buildStale({ forTests: true })
 const chromium = findChromium() ?? installChromium()
 if (chromium === null) {
   const message = 'Chromium is not installed; install it, or set CHROMIUM to its path'
