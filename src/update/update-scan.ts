@@ -153,9 +153,10 @@ class UpdateScan {
 
   /** What is wrong only because of where it hangs. */
   #checkPlaces(places: readonly PlaceRun[]): void {
-    const { nesting } = this.#limits
+    const { nesting, longMapEntries } = this.#limits
     if (places.some(({ place }) => nestingOf(place) > nesting))
       throw new MalformedBytes(`types nest more than ${nesting} deep`)
+    if (longMapEntries) return
     const entries = this.#longMapEntries.filter(({ run }) =>
       isUnderKey(this.#places.placeOfRun(run)),
     )

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import * as Y from 'yjs'
 import { describe, expect, it } from 'vitest'
 import { MAX_CLOCK } from '../../protocol/index.ts'
-import { DEFAULT_SCAN_LIMITS } from '../../src/update/scan-limits.ts'
+import { DEFAULT_SCAN_LIMITS, NO_SCAN_LIMITS } from '../../src/update/scan-limits.ts'
 import { DocumentIndex } from '../../src/update/document-index.ts'
 import { scanUpdate, type ScanResult } from '../../src/update/update-scan.ts'
 import {
@@ -218,7 +218,7 @@ describe('T30 the shape of an update', () => {
         [1, [[0, 1], [2, 1]]], // prettier-ignore
       ],
     })
-    const limits = { structs: 3, deleteRanges: 3, clients: 2, nesting: 0 }
+    const limits = { ...NO_SCAN_LIMITS, structs: 3, deleteRanges: 3, clients: 2, nesting: 0 }
     expect(scan(update, limits).verdict).toBe('valid')
     for (const limit of ['structs', 'deleteRanges', 'clients'] as const)
       expect(scan(update, { ...limits, [limit]: limits[limit] - 1 }).verdict, limit).toBe(
