@@ -209,19 +209,17 @@ export const MUTATIONS = [
   {
     name: 'delete set ignored in the index',
     file: 'src/update/document-index.ts',
-    search: `      this.#deletedOf(client).add(from, to)
-    }
-  }
-
-  /**
-   * Takes in the delete set of another`,
-    replace: `      void from
-    }
-  }
-
-  /**
-   * Takes in the delete set of another`,
+    search: `    ranges.add(range.from, range.to)
+    this.#longMapEntries`,
+    replace: `    this.#longMapEntries`,
     tests: ['test/update/document-index', 'test/e2e/joining'],
+  },
+  {
+    name: 'a map entry of several clocks may be taken apart',
+    file: 'src/update/update-scan.ts',
+    search: `    const own = this.#ownEntries.cutBy(client, clock)`,
+    replace: `    const own = null`,
+    tests: ['test/update/long-map-entry'],
   },
   {
     name: 'a fold that holds less than the log is stored',

@@ -85,6 +85,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   readonly #accepted: KnownStructs = {
     clockOf: (client) => this.#staging.clockOf(client) ?? this.#index.clockOf(client),
     placeOf: (client, clock) => this.#index.placeOf(client, clock),
+    longMapEntryCutBy: (client, clock) => this.#index.longMapEntryCutBy(client, clock),
   }
   /** Set after a failed write: the disk may hold more than we know, so it is read again first. */
   #needsReload = false

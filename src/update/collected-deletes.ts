@@ -22,11 +22,12 @@ export class CollectedDeletes {
     else this.#ranges.push({ client, from, to })
   }
 
-  /** Whether every clock of these ranges is deleted. Call it once: it sorts all ranges first. */
-  hasAll(wanted: readonly ClockRange[]): boolean {
+  /** Those of these ranges that are not deleted whole. Call it seldom: it sorts all ranges first. */
+  lacking(wanted: readonly ClockRange[]): ClockRange[] {
+    if (wanted.length === 0) return []
     const deleted = new Map<number, RangeSet>()
     for (const { client } of wanted) deleted.set(client, new RangeSet())
     for (const { client, from, to } of this.#ranges) deleted.get(client)?.add(from, to)
-    return wanted.every(({ client, from, to }) => deleted.get(client)?.has(from, to) === true)
+    return wanted.filter(({ client, from, to }) => deleted.get(client)?.has(from, to) !== true)
   }
 }

@@ -7,14 +7,16 @@ import {
 } from 'lib0/encoding'
 import { MAX_CLOCK } from '../../protocol/index.ts'
 import { BoundedReader, MalformedBytes } from './bounded-reader.ts'
+import { LongMapEntries } from './long-map-entries.ts'
 import { RangeSet } from './range-set.ts'
 import { descending, encodeStateVector } from './state-vector.ts'
 import { ROOT_LIST, StructPlaces, type Place, type PlaceRun } from './struct-places.ts'
 import type { ClockRange, KnownStructs } from './update-scan.ts'
 
 /** The first byte of an encoded index; it rises when the bytes after it change their meaning. */
-const FORMAT = 2
-/** Without places: what hangs on old structs is taken for a root's until the next fold finds out. */
+const FORMAT = 3
+/** Without long map entries, and before that without places: the next fold finds out what they are. */
+const FORMAT_WITHOUT_ENTRIES = 2
 const FORMAT_WITHOUT_PLACES = 1
 
 /** A client's entry in a Map of numbers, with the slack of its hash table. */
@@ -28,17 +30,19 @@ export interface Change {
   readonly inserts: readonly ClockRange[]
   readonly deletes: readonly ClockRange[]
   readonly places: readonly PlaceRun[]
+  readonly longMapEntries: readonly ClockRange[]
 }
 
 /**
  * All that the server knows of a document's content: which clocks of each client it has (the state
  * vector) and which of those are deleted (the delete set). Two documents are the same if and only
- * if both agree. Where its structs hang is known too, for the scan.
+ * if both agree. For the scan it knows too where its structs hang, and which map entries must not be cut.
  */
 export class DocumentIndex implements KnownStructs {
   readonly #clocks = new Map<number, number>()
   readonly #deleted = new Map<number, RangeSet>()
   #places = new StructPlaces()
+  #longMapEntries = new LongMapEntries()
   #stateVector: Uint8Array | null = null
 
   /** The first clock of this client that the document does not have. */
@@ -48,6 +52,10 @@ export class DocumentIndex implements KnownStructs {
 
   placeOf(client: number, clock: number): Place {
     return this.#places.placeOf(client, clock)
+  }
+
+  longMapEntryCutBy(client: number, clock: number): ClockRange | null {
+    return this.#longMapEntries.cutBy(client, clock)
   }
 
   /** The bytes of Y.encodeStateVector. The same array until the next insert: not to be written to. */
@@ -76,15 +84,17 @@ export class DocumentIndex implements KnownStructs {
   }
 
   /**
-   * Takes in where the structs of an accepted update hang, before it is written: the next one may hang on them. If it is never
-   * written, nobody asks for those clocks until the next update that has them overwrites it.
+   * Takes in where the structs of an accepted update hang, and which are long map entries, before it is written: the next
+   * one may hang on them. If it is never written, nobody asks for those clocks until the next update that has them overwrites it.
    */
-  expect({ places }: Pick<Change, 'places'>): void {
+  expect({ inserts, places, longMapEntries }: Omit<Change, 'deletes'>): void {
     for (const run of places) this.#places.append(run)
+    for (const { client, from } of inserts) this.#longMapEntries.truncate(client, from)
+    for (const entry of longMapEntries) this.#longMapEntries.append(entry)
   }
 
   /** Takes in the rest of an update that was expected. */
-  applyExpected(scan: Omit<Change, 'places'>): void {
+  applyExpected(scan: Pick<Change, 'inserts' | 'deletes'>): void {
     for (const { client, from, to } of scan.inserts) {
       const clock = this.clockOf(client)
       if (from > clock) throw new RangeError(`the index lacks ${client}:${clock}`)
@@ -94,7 +104,7 @@ export class DocumentIndex implements KnownStructs {
     }
     for (const { client, from, to } of scan.deletes) {
       if (to > this.clockOf(client)) throw new RangeError(`the index lacks ${client}:${to - 1}`)
-      this.#deletedOf(client).add(from, to)
+      this.#delete({ client, from, to })
     }
   }
 
@@ -106,8 +116,7 @@ export class DocumentIndex implements KnownStructs {
     for (const [client, ranges] of other.#deleted) {
       if (ranges.end > this.clockOf(client))
         throw new RangeError(`the index lacks ${client}:${ranges.end - 1}`)
-      const mine = this.#deletedOf(client)
-      ranges.forEach((from, to) => mine.add(from, to))
+      ranges.forEach((from, to) => this.#delete({ client, from, to }))
     }
   }
 
@@ -128,6 +137,7 @@ export class DocumentIndex implements KnownStructs {
     for (const [client, clock] of this.#clocks) copy.#clocks.set(client, clock)
     for (const [client, ranges] of this.#deleted) copy.#deleted.set(client, ranges.clone())
     copy.#places = this.#places.clone()
+    copy.#longMapEntries = this.#longMapEntries.clone()
     copy.#stateVector = this.#stateVector
     return copy
   }
@@ -135,7 +145,7 @@ export class DocumentIndex implements KnownStructs {
   /** An estimate of the heap that it takes, for limits on what is kept open. */
   get byteSize(): number {
     let bytes = this.#clocks.size * MAP_ENTRY_BYTES + (this.#stateVector?.length ?? 0)
-    bytes += this.#places.byteSize
+    bytes += this.#places.byteSize + this.#longMapEntries.byteSize
     for (const ranges of this.#deleted.values()) bytes += RANGE_SET_BYTES + ranges.byteSize
     return bytes
   }
@@ -143,7 +153,8 @@ export class DocumentIndex implements KnownStructs {
   /**
    * The index as bytes to store:
    * format, then the state vector and the delete set as Yjs V1 writes them, then the places: for each client
-   * its runs, as the distance from the one before and the place.
+   * its runs, as the distance from the one before and the place. Then the long map entries: for each client
+   * the distance from the end of the one before, and the length.
    */
   encode(): Uint8Array {
     const encoder = createEncoder()
@@ -151,6 +162,7 @@ export class DocumentIndex implements KnownStructs {
     writeUint8Array(encoder, this.stateVector())
     this.#writeDeleteSet(encoder)
     this.#writePlaces(encoder)
+    this.#writeLongMapEntries(encoder)
     return toUint8Array(encoder)
   }
 
@@ -166,10 +178,11 @@ export class DocumentIndex implements KnownStructs {
     return index
   }
 
-  #deletedOf(client: number): RangeSet {
-    let ranges = this.#deleted.get(client)
-    if (ranges === undefined) this.#deleted.set(client, (ranges = new RangeSet()))
-    return ranges
+  #delete(range: ClockRange): void {
+    let ranges = this.#deleted.get(range.client)
+    if (ranges === undefined) this.#deleted.set(range.client, (ranges = new RangeSet()))
+    ranges.add(range.from, range.to)
+    this.#longMapEntries.delete(range)
   }
 
   #hasDeleted({ client, from, to }: ClockRange): boolean {
@@ -202,9 +215,22 @@ export class DocumentIndex implements KnownStructs {
     }
   }
 
+  #writeLongMapEntries(encoder: Encoder): void {
+    const clients = [...this.#longMapEntries.clients()]
+    writeVarUint(encoder, clients.length)
+    for (const [client, starts, ends] of clients) {
+      writeVarUint(encoder, client)
+      writeVarUint(encoder, starts.length)
+      for (const [position, start] of starts.entries()) {
+        writeVarUint(encoder, start - (ends[position - 1] ?? 0))
+        writeVarUint(encoder, (ends[position] as number) - start)
+      }
+    }
+  }
+
   #read(reader: BoundedReader): void {
     const format = reader.readVarUint()
-    if (format !== FORMAT && format !== FORMAT_WITHOUT_PLACES)
+    if (format < FORMAT_WITHOUT_PLACES || format > FORMAT)
       throw new MalformedBytes(`its format is ${format}, not ${FORMAT}`)
     for (let entries = reader.readVarUint(); entries > 0; entries--) {
       const client = reader.readVarUint()
@@ -214,8 +240,11 @@ export class DocumentIndex implements KnownStructs {
       this.#clocks.set(client, clock)
     }
     for (let entries = reader.readVarUint(); entries > 0; entries--) this.#readRanges(reader)
-    if (format === FORMAT)
+    if (format > FORMAT_WITHOUT_PLACES)
       for (let entries = reader.readVarUint(); entries > 0; entries--) this.#readPlaces(reader)
+    if (format > FORMAT_WITHOUT_ENTRIES)
+      for (let entries = reader.readVarUint(); entries > 0; entries--)
+        this.#readLongMapEntries(reader)
     if (reader.remaining > 0) throw new MalformedBytes('bytes follow it')
   }
 
@@ -232,6 +261,18 @@ export class DocumentIndex implements KnownStructs {
         throw new MalformedBytes(`a place of client ${client} is wrong`)
       this.#places.append({ client, from, place })
       before = place
+    }
+  }
+
+  #readLongMapEntries(reader: BoundedReader): void {
+    const client = reader.readVarUint()
+    let to = 0
+    for (let entries = reader.readVarUint(); entries > 0; entries--) {
+      const from = to + reader.readVarUint()
+      to = from + reader.readVarUint()
+      if (to - from < 2 || to > this.clockOf(client))
+        throw new MalformedBytes(`a long map entry of client ${client} is wrong`)
+      this.#longMapEntries.append({ client, from, to })
     }
   }
 

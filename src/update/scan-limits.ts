@@ -17,8 +17,8 @@ export interface ScanLimits {
    * at some 3,000 levels it throws. The deepest lists and tables that people make have a few dozen.
    */
   readonly nesting: number
-  /** Whether several living values at once under one map key pass. */
-  readonly longMapEntries: boolean
+  /** Whether a living map entry of several clocks may be cut in two. */
+  readonly cutMapEntries: boolean
 }
 
 export const DEFAULT_SCAN_LIMITS: ScanLimits = {
@@ -26,7 +26,7 @@ export const DEFAULT_SCAN_LIMITS: ScanLimits = {
   deleteRanges: 1_000_000,
   clients: 100_000,
   nesting: 256,
-  longMapEntries: false,
+  cutMapEntries: false,
 }
 
 /** For bytes that this server made itself: a whole document may hold more than one update may. */
@@ -36,5 +36,5 @@ export const NO_SCAN_LIMITS: ScanLimits = {
   clients: Infinity,
   nesting: Infinity,
   // What is on disk was acknowledged, at a time when less was known of places: it stays readable.
-  longMapEntries: true,
+  cutMapEntries: true,
 }

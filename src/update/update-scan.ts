@@ -2,6 +2,7 @@ import { MAX_CLOCK } from '../../protocol/index.ts'
 import { BoundedReader, MalformedBytes } from './bounded-reader.ts'
 import { CollectedDeletes } from './collected-deletes.ts'
 import { findSection, IntegrationOrder, type Section } from './integration-order.ts'
+import { LongMapEntries } from './long-map-entries.ts'
 import { DEFAULT_SCAN_LIMITS, type ScanLimits } from './scan-limits.ts'
 import { ScannedPlaces, type PlaceClaim } from './scanned-places.ts'
 import { DELETED_REF, GC_REF, SKIP_REF, readContentLength } from './struct-content.ts'
@@ -20,6 +21,8 @@ export interface KnownStructs {
   clockOf(client: number): number
   /** Where a struct that the document has hangs. */
   placeOf(client: number, clock: number): Place
+  /** The living item of several clocks under a map key that a cut before this clock would go through, or null. */
+  longMapEntryCutBy(client: number, clock: number): ClockRange | null
 }
 
 /** The clocks [from, to) of one client. */
@@ -43,6 +46,8 @@ export type ScanResult =
       readonly deletes: readonly ClockRange[]
       /** Where the new structs hang; those of a client in the order of their clocks. */
       readonly places: readonly PlaceRun[]
+      /** The new living items of several clocks under a map key; those of a client in the order of their clocks. */
+      readonly longMapEntries: readonly ClockRange[]
       /**
        * Up to which clocks the document has structs that are in the update too. Log and relay
        * `withoutKnown(update, scan)` in its place: a forged second version of known clocks would win wherever
@@ -88,7 +93,13 @@ export function scanUpdate(
   limits: ScanLimits = DEFAULT_SCAN_LIMITS,
 ): ScanResult {
   try {
-    return new UpdateScan(update, known, limits).run()
+    const none = new LongMapEntries()
+    const scan = new UpdateScan(update, known, limits, none).run()
+    if (scan.verdict !== 'valid' || scan.longMapEntries.length === 0) return scan
+    // What refers to such an entry may come before it in the bytes, so they are read again.
+    const own = new LongMapEntries()
+    for (const entry of scan.longMapEntries) own.append(entry)
+    return new UpdateScan(update, known, limits, own).run()
   } catch (error) {
     if (error instanceof MalformedBytes) return { verdict: 'malformed', message: error.message }
     throw error
@@ -104,12 +115,12 @@ class UpdateScan {
   readonly #sections: Section[] = []
   readonly #order = new IntegrationOrder()
   readonly #places: ScannedPlaces
-  /**
-   * New items of several clocks that hang, or may hang, under one map key. Yjs puts items of one clock there; longer ones
-   * are old values that were deleted and then joined. A longer one that lives could be deleted in
-   * part, and when its map is deleted later, garbage collection throws in every peer.
-   */
+  /** Those of the new entries of several clocks that are known before the update is read. */
+  readonly #ownEntries: LongMapEntries
+  /** New items of several clocks that hang, or may hang, under one map key. */
   readonly #longMapEntries: (ClockRange & { readonly run: number })[] = []
+  /** Those that an edge of a deleted range goes through. */
+  readonly #cutByDeletes: ClockRange[] = []
   readonly #knownClocks: KnownClock[] = []
   #missing: string | null = null
   #structs = 0
@@ -122,7 +133,13 @@ class UpdateScan {
   #askedClient = -1
   #askedClock = 0
 
-  constructor(update: Uint8Array, document: KnownStructs, limits: ScanLimits) {
+  constructor(
+    update: Uint8Array,
+    document: KnownStructs,
+    limits: ScanLimits,
+    ownEntries: LongMapEntries,
+  ) {
+    this.#ownEntries = ownEntries
     this.#reader = new BoundedReader(update)
     this.#document = document
     this.#limits = limits
@@ -141,27 +158,37 @@ class UpdateScan {
     if (this.#missing !== null) return { verdict: 'missing-dependencies', message: this.#missing }
     this.#places.settle()
     const places = this.#places.all()
-    this.#checkPlaces(places)
+    this.#checkNesting(places)
+    // Neighbouring ranges that were not joined cut nothing.
+    if (this.#deletes.lacking(this.#cutByDeletes).length > 0) throw cutEntry()
+    const longMapEntries = this.#longMapEntries
+      .filter(({ run }) => isUnderKey(this.#places.placeOfRun(run)))
+      .map(({ client, from, to }) => ({ client, from, to }))
     return {
       verdict: 'valid',
       inserts: this.#inserts,
       deletes: this.#deletes.ranges,
       places,
+      longMapEntries: this.#deletes.lacking(longMapEntries),
       known: this.#knownClocks,
     }
   }
 
-  /** What is wrong only because of where it hangs. */
-  #checkPlaces(places: readonly PlaceRun[]): void {
-    const { nesting, longMapEntries } = this.#limits
+  #checkNesting(places: readonly PlaceRun[]): void {
+    const { nesting } = this.#limits
     if (places.some(({ place }) => nestingOf(place) > nesting))
       throw new MalformedBytes(`types nest more than ${nesting} deep`)
-    if (longMapEntries) return
-    const entries = this.#longMapEntries.filter(({ run }) =>
-      isUnderKey(this.#places.placeOfRun(run)),
+  }
+
+  /** The entry of several clocks, new or not, that Yjs would cut in two before this clock, or null. */
+  #entryCutBy(client: number, clock: number): ClockRange | null {
+    if (this.#limits.cutMapEntries) return null
+    const own = this.#ownEntries.cutBy(client, clock)
+    // Nothing above the known clock is asked for: an update that was never written may have left it.
+    return (
+      own ??
+      (clock < this.#knownClock(client) ? this.#document.longMapEntryCutBy(client, clock) : null)
     )
-    if (entries.length > 0 && !this.#deletes.hasAll(entries))
-      throw new MalformedBytes('a map key holds several values at once')
   }
 
   #readSections(): void {
@@ -240,6 +267,11 @@ class UpdateScan {
   #readReferences(info: number, start: number): PlaceClaim {
     const origin = (info & HAS_ORIGIN) === 0 ? null : this.#readReference(start)
     const rightOrigin = (info & HAS_RIGHT_ORIGIN) === 0 ? null : this.#readReference(start)
+    // As Yjs does: an origin ends an item, a right origin begins one.
+    if (origin !== null && this.#entryCutBy(origin.client, origin.clock + 1) !== null)
+      throw cutEntry()
+    if (rightOrigin !== null && this.#entryCutBy(rightOrigin.client, rightOrigin.clock) !== null)
+      throw cutEntry()
     const neighbour = origin ?? rightOrigin
     if (neighbour !== null) return { kind: 'beside', ...neighbour }
     const parentIsRoot = this.#reader.readVarUint()
@@ -289,6 +321,10 @@ class UpdateScan {
     if (to > MAX_CLOCK) throw new MalformedBytes(`a clock exceeds ${MAX_CLOCK}`)
     if (to > reached) this.#missing ??= `it deletes ${client}:${to - 1}, which is unknown`
     this.#deletes.add(client, from, to)
+    for (const edge of [from, to]) {
+      const entry = this.#entryCutBy(client, edge)
+      if (entry !== null) this.#cutByDeletes.push(entry)
+    }
   }
 
   #readCount(limit: number, bytesEach: number, what: string): number {
@@ -306,4 +342,8 @@ class UpdateScan {
     }
     return this.#askedClock
   }
+}
+
+function cutEntry(): MalformedBytes {
+  return new MalformedBytes('it takes apart a value of a map that has several clocks')
 }

@@ -85,10 +85,20 @@ describe('DocumentIndex', () => {
 
   it('refuses a change that does not follow what it holds', () => {
     const index = new DocumentIndex()
-    const change = { inserts: [{ client: 1, from: 1, to: 2 }], deletes: [], places: [] }
+    const change = {
+      inserts: [{ client: 1, from: 1, to: 2 }],
+      deletes: [],
+      places: [],
+      longMapEntries: [],
+    }
     expect(() => index.apply(change)).toThrow('the index lacks 1:0')
     expect(() =>
-      index.apply({ inserts: [], deletes: [{ client: 1, from: 0, to: 1 }], places: [] }),
+      index.apply({
+        inserts: [],
+        deletes: [{ client: 1, from: 0, to: 1 }],
+        places: [],
+        longMapEntries: [],
+      }),
     ).toThrow('the index lacks 1:0')
   })
 
@@ -121,7 +131,7 @@ describe('DocumentIndex', () => {
     for (let length = 0; length < bytes.length; length++)
       expect(() => DocumentIndex.decode(bytes.subarray(0, length))).toThrow('not an encoded')
     expect(() => DocumentIndex.decode(Uint8Array.of(...bytes, 0))).toThrow('bytes follow it')
-    expect(() => DocumentIndex.decode(Uint8Array.of(3, 0, 0))).toThrow('its format is 3')
+    expect(() => DocumentIndex.decode(Uint8Array.of(4, 0, 0))).toThrow('its format is 4')
     const wrong = [
       [1, 2, 5, 1, 5, 1, 0], // a client twice
       [1, 1, 5, 0, 0], // a clock of 0
@@ -164,13 +174,18 @@ describe('DocumentIndex', () => {
   it('estimates its size in proportion to what it holds', () => {
     const index = new DocumentIndex()
     expect(index.byteSize).toBe(0)
-    index.apply({ inserts: [{ client: 1, from: 0, to: 1_000_000 }], deletes: [], places: [] })
+    index.apply({
+      inserts: [{ client: 1, from: 0, to: 1_000_000 }],
+      deletes: [],
+      places: [],
+      longMapEntries: [],
+    })
     const deletes = Array.from({ length: 100_000 }, (_, at) => ({
       client: 1,
       from: at * 3,
       to: at * 3 + 1,
     }))
-    index.apply({ inserts: [], deletes, places: [] })
+    index.apply({ inserts: [], deletes, places: [], longMapEntries: [] })
     expect(index.byteSize).toBeGreaterThan(800_000)
     expect(index.byteSize).toBeLessThan(1_600_000)
   })
