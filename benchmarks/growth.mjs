@@ -11,8 +11,8 @@ import { acceptCosts } from './accept-path.mjs'
 import { makeDocument, storeDocument, typeInto } from './documents.mjs'
 import { levelStorage, NUMBER_OPTIONS } from './product.mjs'
 import { median, printMachine, printTable, quantile } from './report.mjs'
-import { startServerProcess } from './server-process.mjs'
-import { WireClient } from './wire-client.mjs'
+import { startServerProcess } from './inside-server-process.mjs'
+import { WireClient } from './inside-client.mjs'
 
 const { values } = parseArgs({
   options: {

@@ -7,8 +7,8 @@ import * as Y from 'yjs'
 import { makeDocument, storeDocument, typeInto } from './documents.mjs'
 import { levelStorage } from './product.mjs'
 import { median, printMachine, printTable } from './report.mjs'
-import { startServerProcess } from './server-process.mjs'
-import { WireClient } from './wire-client.mjs'
+import { startServerProcess } from './inside-server-process.mjs'
+import { WireClient } from './inside-client.mjs'
 
 const { values } = parseArgs({
   options: {

@@ -2,10 +2,10 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-/** Starts benchmarks/server.mjs on a directory. Questions are asked one at a time. */
+/** Starts benchmarks/inside-server.mjs on a directory. Questions are asked one at a time. */
 export async function startServerProcess(directory, options = {}, nodeArguments = []) {
   const child = fork(
-    fileURLToPath(new URL('server.mjs', import.meta.url)),
+    fileURLToPath(new URL('inside-server.mjs', import.meta.url)),
     [JSON.stringify({ directory, options })],
     { execArgv: nodeArguments },
   )

@@ -1,0 +1,45 @@
+import { Reader, varBytes, varUint } from '../load/bytes.mjs'
+import { Client, openWebSocket } from './socket.mjs'
+
+const [SYNC, AWARENESS] = [0, 1]
+const [STEP_1, STEP_2, UPDATE] = [0, 1, 2]
+
+/** Speaks y-protocols as y-websocket's provider does, and holds no document. */
+export class RawClient extends Client {
+  constructor(port, document) {
+    super()
+    this.url = `ws://127.0.0.1:${port}/${document}`
+  }
+
+  async join() {
+    const joined = new Promise((resolve) => (this.resolveJoin = resolve))
+    this.socket = openWebSocket(this.url, (data) => this.handle(data))
+    this.socket.onClose(() => this.isClosed || this.onLost())
+    await this.socket.opened
+    this.socket.send(Uint8Array.from([SYNC, STEP_1, ...varBytes([0])]))
+    return joined
+  }
+
+  handle(data) {
+    const reader = new Reader(data)
+    if (reader.varUint() === AWARENESS) return this.onPresence(reader.varBytes())
+    const step = reader.varUint()
+    const payload = reader.varBytes()
+    if (step === UPDATE) this.onUpdate(payload)
+    else if (step === STEP_1) this.socket.send(Uint8Array.from([SYNC, STEP_2, 2, 0, 0]))
+    else this.resolveJoin([payload])
+  }
+
+  sendUpdate(update) {
+    this.socket.send(Uint8Array.from([SYNC, UPDATE, ...varUint(update.length), ...update]))
+  }
+
+  sendPresence(update) {
+    this.socket.send(Uint8Array.from([AWARENESS, ...varUint(update.length), ...update]))
+  }
+
+  sendLarge(update) {
+    const head = Uint8Array.from([SYNC, UPDATE, ...varUint(update.length)])
+    this.socket.send(Buffer.concat([head, update]))
+  }
+}

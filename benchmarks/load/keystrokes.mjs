@@ -1,0 +1,88 @@
+import * as Y from 'yjs'
+import { Reader, varText, varUint } from './bytes.mjs'
+
+/** A text item with an origin, and one without: what typing at one's own caret makes. */
+const STRING = 4
+const HAS_ORIGIN = 128
+
+/** Types into the shared text `body`, each letter after the one before, as one Yjs client. No Y.Doc. */
+export class Typist {
+  constructor(clientId) {
+    this.clientId = clientId
+    this.clock = 0
+  }
+
+  /** The update of the next keystroke. */
+  type() {
+    const client = varUint(this.clientId)
+    const clock = this.clock++
+    const letter = 97 + (clock % 26)
+    if (clock === 0)
+      return Uint8Array.from([1, 1, ...client, 0, STRING, 1, ...varText('body'), 1, letter, 0])
+    const before = [...client, ...varUint(clock - 1)]
+    return Uint8Array.from([
+      ...[1, 1, ...client, ...varUint(clock)],
+      ...[STRING | HAS_ORIGIN, ...before, 1, letter, 0],
+    ])
+  }
+}
+
+/** Calls back with the clocks [from, to) of every client whose letters are in the update. */
+export function forEachTyped(update, visit) {
+  const reader = new Reader(update)
+  for (let sections = reader.varUint(); sections > 0; sections--) {
+    const structs = reader.varUint()
+    const client = reader.varUint()
+    const from = reader.varUint()
+    let to = from
+    for (let struct = 0; struct < structs; struct++) {
+      const info = reader.bytes[reader.at++]
+      if (info === (STRING | HAS_ORIGIN)) {
+        reader.varUint()
+        reader.varUint()
+      } else if (info === STRING) {
+        reader.varUint()
+        reader.varBytes()
+      } else {
+        return visitDecoded(update, visit)
+      }
+      // The letters are ASCII.
+      to += reader.varBytes().length
+    }
+    visit(client, from, to)
+  }
+}
+
+/** Whatever else a server makes of typed letters. */
+function visitDecoded(update, visit) {
+  for (const { id, length } of Y.decodeUpdate(new Uint8Array(update)).structs)
+    visit(id.client, id.clock, id.clock + length)
+}
+
+/** An awareness update: a caret that moves. */
+export function caret(clientId, clock) {
+  const state = JSON.stringify({
+    user: { name: `user ${clientId % 1000}`, color: '#30bced' },
+    cursor: { anchor: clock, head: clock },
+  })
+  return Uint8Array.from([1, ...varUint(clientId), ...varUint(clock), ...varText(state)])
+}
+
+const CURSOR = new TextEncoder().encode('"anchor":')
+
+/** Calls back with every client whose caret is in the awareness update, and where it is. */
+export function forEachCaret(update, visit) {
+  const reader = new Reader(update)
+  for (let states = reader.varUint(); states > 0; states--) {
+    const client = reader.varUint()
+    reader.varUint()
+    const state = reader.varBytes()
+    const at = Buffer.from(state.buffer, state.byteOffset, state.length).indexOf(CURSOR)
+    if (at < 0) continue
+    // Servers number awareness clocks as they like; the caret's place is the writer's own count.
+    let place = 0
+    for (let digit = at + CURSOR.length; state[digit] >= 48 && state[digit] <= 57; digit++)
+      place = place * 10 + state[digit] - 48
+    visit(client, place)
+  }
+}

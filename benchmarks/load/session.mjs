@@ -1,0 +1,94 @@
+import * as Y from 'yjs'
+import { watchDisturbance } from './disturbance.mjs'
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+const classes = new Map()
+
+export async function clientOf(server) {
+  let Client = classes.get(server)
+  if (Client === undefined) {
+    Client = (await import(`../clients/${server}.mjs`)).RawClient
+    classes.set(server, Client)
+  }
+  return Client
+}
+
+/** As long as Yjs's own: 32 bits. The same in every run. */
+const clientIdOf = (index) => 2 ** 31 + index * 7919
+
+/** At most this many connections are being made at a time. */
+const CONNECTING_AT_ONCE = 20
+
+/** So many clients, joined. `documentOf` is a name, or gives one for each. */
+export async function joinAll(server, port, documentOf, count, make = (client) => client) {
+  const Client = await clientOf(server)
+  const joined = Array.from({ length: count })
+  let next = 0
+  const work = async (until = count) => {
+    while (next < until) {
+      const index = next++
+      const document = typeof documentOf === 'string' ? documentOf : documentOf(index)
+      const client = new Client(port, document, clientIdOf(index))
+      client.clientId = clientIdOf(index)
+      client.onLost = () => console.error(`${server}: client ${index} lost its connection`)
+      await client.join()
+      joined[index] = make(client, index)
+    }
+  }
+  // The first alone: y-socket.io makes a document for each of those that come to a new one at once.
+  if (typeof documentOf === 'string') await work(1)
+  await Promise.all(Array.from({ length: CONNECTING_AT_ONCE }, () => work()))
+  return joined
+}
+
+/** Spreads the beginnings evenly over one interval. */
+export function rampUp(editors, everyMs) {
+  const startAt = performance.now()
+  for (const [index, editor] of editors.entries())
+    editor.nextAt = startAt + (index / editors.length) * everyMs
+  return { startAt }
+}
+
+/** What the server has used while the work went on, and what of it the clients received. */
+export async function measureCost(server, editors, work) {
+  const bytes = () => editors.reduce((sum, { client }) => sum + client.bytesReceived(), 0)
+  await server.ask('delay')
+  const before = { ...(await server.ask('usage')), bytes: bytes(), at: performance.now() }
+  const driver = performance.eventLoopUtilization()
+  const disturbance = watchDisturbance()
+  await work()
+  const after = { ...(await server.ask('usage')), bytes: bytes(), at: performance.now() }
+  const seconds = (after.at - before.at) / 1000
+  const { p99Ms, maxMs } = await server.ask('delay')
+  return {
+    cpuShare: (after.cpuMs - before.cpuMs) / (seconds * 1000),
+    bytesPerSecond: (after.bytes - before.bytes) / seconds,
+    peakBytes: after.peakBytes,
+    loopP99Ms: p99Ms,
+    loopMaxMs: maxMs,
+    stolenShare: disturbance(),
+    driverShare: performance.eventLoopUtilization(driver).utilization,
+  }
+}
+
+/** Whether a newcomer gets exactly what was typed. Delivering garbage fast is no result. */
+export async function verifyText(server, port, document, typists) {
+  if (server.endsWith('-relay')) return true
+  const expected = new Y.Doc()
+  for (const { clientId, clock } of typists) {
+    const again = new typists[0].constructor(clientId)
+    expected.transact(() => {
+      while (again.clock < clock) Y.applyUpdate(expected, again.type())
+    })
+  }
+  const updates = []
+  const Client = await clientOf(server)
+  const client = new Client(port, document, 1)
+  client.onUpdate = (update) => updates.push(update)
+  const state = await client.join()
+  const doc = new Y.Doc()
+  for (const update of [...state, ...updates]) Y.applyUpdate(doc, new Uint8Array(update))
+  client.close()
+  return doc.getText('body').toString() === expected.getText('body').toString()
+}

@@ -1,0 +1,168 @@
+// F: one document, N editors, each with 5 keystrokes and 5 caret moves a second.
+import { caret, forEachCaret, forEachTyped, Typist } from '../load/keystrokes.mjs'
+import { Histogram } from '../load/histogram.mjs'
+import { joinAll, measureCost, rampUp, sleep, verifyText } from '../load/session.mjs'
+
+export const title = 'F  Crowded document: N editors, 5 keystrokes/s and 5 caret moves/s each'
+export const servers = [
+  'y-rooms',
+  'hocuspocus',
+  'y-websocket',
+  'y-socket-io',
+  'ws-relay',
+  'socket-io-relay',
+]
+export const options = {
+  n: { type: 'string', default: '100', note: 'editors' },
+  seconds: { type: 'string', default: '5', note: 'measured, after 2 s of the same load' },
+  rate: { type: 'string', default: '5', note: 'keystrokes and caret moves per second of each' },
+}
+export const smoke = { n: '4', seconds: '1' }
+
+const WARM_UP_MS = 2000
+const DRAIN_MS = 15_000
+const SLOWEST_TICK_MS = 5
+
+export async function run({ server, values, name }) {
+  const count = Number(values.n)
+  const everyMs = 1000 / Number(values.rate)
+  const editors = await joinAll(name, server.port, 'crowd', count, (client, index) => ({
+    client,
+    index,
+    typist: new Typist(client.clientId),
+    places: 0,
+    nextAt: 0,
+  }))
+  const watch = new Watch(editors)
+  const phase = rampUp(editors, everyMs)
+  const endAt = phase.startAt + WARM_UP_MS + Number(values.seconds) * 1000
+  await load(editors, watch, everyMs, phase.startAt + WARM_UP_MS)
+  const cost = await measureCost(server, editors, async () => {
+    watch.start()
+    await load(editors, watch, everyMs, endAt)
+  })
+  const undelivered = await watch.drain(DRAIN_MS)
+  const all = editors.map(({ client }) => client)
+  const typed = editors.map(({ typist }) => typist)
+  const isTextRight = await verifyText(name, server.port, 'crowd', typed)
+  for (const client of all) client.close()
+  return { ...cost, ...watch.result(), undelivered, isTextRight }
+}
+
+/** Every editor types and moves when its time has come. Timers of Node are late by a millisecond or more; none is left out. */
+async function load(editors, watch, everyMs, untilMs) {
+  for (;;) {
+    const now = performance.now()
+    if (now >= untilMs) return
+    for (const editor of editors)
+      for (; editor.nextAt <= now; editor.nextAt += everyMs) {
+        watch.sent(editor, performance.now())
+        editor.client.sendUpdate(editor.typist.type())
+        editor.client.sendPresence(caret(editor.client.clientId, ++editor.places))
+      }
+    await sleep(SLOWEST_TICK_MS)
+  }
+}
+
+/** Who has seen what of whom, and how late. */
+class Watch {
+  #editors
+  #byClient
+  /** When each letter, and each caret place, of each editor was sent. */
+  #typedAt
+  #movedAt
+  /** What each receiver has of each editor. */
+  #letters
+  #places
+  #isMeasuring = false
+  #updates = new Histogram()
+  #presence = new Histogram()
+
+  constructor(editors) {
+    this.#editors = editors
+    this.#byClient = new Map(editors.map((editor) => [editor.client.clientId, editor.index]))
+    this.#typedAt = editors.map(() => [])
+    this.#movedAt = editors.map(() => [])
+    this.#letters = editors.map(() => new Uint32Array(editors.length))
+    this.#places = editors.map(() => new Uint32Array(editors.length))
+    for (const { client, index } of editors) {
+      client.onUpdate = (update) => this.#seeLetters(index, update)
+      client.onPresence = (update) => this.#seePlaces(index, update)
+    }
+  }
+
+  sent(editor, now) {
+    this.#typedAt[editor.index].push(now)
+    this.#movedAt[editor.index].push(now)
+  }
+
+  start() {
+    this.#isMeasuring = true
+  }
+
+  #seeLetters(receiver, update) {
+    const now = performance.now()
+    const seen = this.#letters[receiver]
+    forEachTyped(update, (client, from, to) => {
+      const author = this.#byClient.get(client)
+      // Some servers send an author its own letters.
+      if (author === undefined || author === receiver || from > seen[author]) return
+      for (; seen[author] < to; seen[author]++)
+        if (this.#isMeasuring) this.#updates.add(now - this.#typedAt[author][seen[author]])
+    })
+  }
+
+  /** A caret that is overtaken by a later one of the same editor needs not arrive; it counts from when it was sent all the same. */
+  #seePlaces(receiver, update) {
+    const now = performance.now()
+    const seen = this.#places[receiver]
+    forEachCaret(update, (client, place) => {
+      const author = this.#byClient.get(client)
+      if (author === undefined || author === receiver || place <= seen[author]) return
+      seen[author] = place
+      if (this.#isMeasuring) this.#presence.add(now - this.#movedAt[author][place - 1])
+    })
+  }
+
+  /** Letters that have not arrived, and last carets. Waits for them up to so long. */
+  async drain(timeoutMs) {
+    const until = performance.now() + timeoutMs
+    let missing = this.#missing()
+    while (missing.letters + missing.carets > 0 && performance.now() < until) {
+      await sleep(50)
+      missing = this.#missing()
+    }
+    return missing.letters + missing.carets
+  }
+
+  #missing() {
+    let [letters, carets] = [0, 0]
+    for (const receiver of this.#editors.keys())
+      for (const { index, typist, places } of this.#editors) {
+        if (index === receiver) continue
+        letters += typist.clock - this.#letters[receiver][index]
+        carets += this.#places[receiver][index] === places ? 0 : 1
+      }
+    return { letters, carets }
+  }
+
+  result() {
+    return {
+      p50Ms: this.#updates.quantile(0.5),
+      p99Ms: this.#updates.quantile(0.99),
+      presenceP99Ms: this.#presence.quantile(0.99),
+      delivered: this.#updates.count,
+    }
+  }
+}
+
+export const columns = {
+  'cpu %': ({ cpuShare }) => (cpuShare * 100).toFixed(0),
+  'p50 ms': ({ p50Ms }) => p50Ms.toFixed(1),
+  'p99 ms': ({ p99Ms }) => p99Ms.toFixed(1),
+  'presence p99 ms': ({ presenceP99Ms }) => presenceP99Ms.toFixed(0),
+  'MB/s out': ({ bytesPerSecond }) => (bytesPerSecond / 1e6).toFixed(1),
+  'loop p99 ms': ({ loopP99Ms }) => loopP99Ms.toFixed(0),
+  undelivered: ({ undelivered }) => String(undelivered),
+}
+export const ratios = { cpu: 'cpuShare', p99: 'p99Ms' }

@@ -1,0 +1,50 @@
+// One server in a process of its own: `serve.mjs <name> <JSON of { directory, options }>`. It tells over IPC what it has cost.
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+
+const [, , name, json] = process.argv
+const { start } = await import(`./servers/${name}.mjs`)
+const server = await start(JSON.parse(json))
+
+const DELAY_RESOLUTION_MS = 10
+let delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
+delay.enable()
+
+const answers = {
+  usage() {
+    const { user, system } = process.cpuUsage()
+    return {
+      /** Processor time of all threads, as the operating system counts it. */
+      cpuMs: (user + system) / 1000,
+      residentBytes: process.memoryUsage.rss(),
+      peakBytes: process.resourceUsage().maxRSS * 1024,
+    }
+  },
+  /** How late the event loop was since the last question: the 99th percentile and the longest. */
+  delay() {
+    const late = (ns) => Math.max(0, ns / 1e6 - DELAY_RESOLUTION_MS)
+    const answer = { p99Ms: late(delay.percentile(99)), maxMs: late(delay.max) }
+    delay.disable()
+    delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
+    delay.enable()
+    return answer
+  },
+  collectGarbage() {
+    globalThis.gc?.()
+  },
+  compact: (document) => server.compact?.(document),
+  async close() {
+    await server.close()
+  },
+}
+
+async function reply({ question, argument }) {
+  const answer = await answers[question](argument)
+  process.send({ answer }, () => {
+    if (question === 'close') process.exit(0)
+  })
+}
+
+process.on('message', (message) => void reply(message))
+process.send({ answer: server.port })
+// The one who asked is gone.
+process.on('disconnect', () => process.exit(1))

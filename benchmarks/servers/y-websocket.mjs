@@ -1,0 +1,1 @@
+export { start } from '../y-websocket-server/serve.mjs'

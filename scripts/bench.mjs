@@ -1,0 +1,19 @@
+// `npm run bench -- F --n 200`: builds the product, installs the peers where they are missing, and measures.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+function run(command, ...args) {
+  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+run('npx', 'tsc', '-b', 'src', 'client')
+for (const folder of ['benchmarks', 'benchmarks/y-websocket-server'])
+  if (!existsSync(`${root}/${folder}/node_modules`)) {
+    process.stdout.write(`installing ${folder} (compiles SQLite: a minute or two)\n`)
+    run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel', 'error', '--prefix', folder)
+  }
+run(process.execPath, 'benchmarks/bench.mjs', ...process.argv.slice(2))
