@@ -52,6 +52,63 @@ describe('shared frames', () => {
     },
   )
 
+  test('[RELAY4] [OUT1] frames go to the TCP socket at once, unless engine.io holds something back; what stays there is charged', () => {
+    const namespace: Namespace = new Server(createServer()).of('/y-rooms')
+    const callbacks: (() => void)[] = []
+    const direct: Buffer[] = []
+    const tcp = {
+      writable: true,
+      writableLength: 0,
+      write: (bytes: Buffer, written: () => void) => {
+        direct.push(bytes)
+        callbacks.push(written)
+      },
+    }
+    const sender = { sendFrame: () => undefined, _bufferedBytes: 0 }
+    const socket = { _sender: sender, _socket: tcp, readyState: 1 }
+    const queued: unknown[] = []
+    const engine = Object.assign(new EventEmitter(), {
+      transport: { name: 'websocket', socket },
+      readyState: 'open',
+      writeBuffer: [] as unknown[],
+      write: (data: unknown) => queued.push(data),
+    })
+    const transport = new SocketTransport(
+      { conn: engine } as unknown as Socket,
+      new FrameCache(namespace),
+      { clock: new ManualClock(), softBytes: 1e6, hardBytes: 1e7, stallMs: 30_000 },
+    )
+    const message = { update: new Uint8Array([1, 2, 3]) }
+    const send = (): void => transport.send('update', [7, 1, 1, message.update], message)
+
+    send()
+    expect([direct.length, queued.length, transport.outbox.bytesInFlight]).toEqual([1, 0, 0])
+    tcp.writableLength = 60
+    send()
+    const charged = transport.outbox.bytesInFlight
+    expect(charged).toBeGreaterThan(direct[1]!.length)
+    // Node reports writes in their order: the first was never charged.
+    callbacks[0]!()
+    expect(transport.outbox.bytesInFlight).toBe(charged)
+    callbacks[1]!()
+    expect(transport.outbox.bytesInFlight).toBe(0)
+
+    const reasons = [
+      [engine, { writeBuffer: [{}] }],
+      [engine, { readyState: 'closing' }],
+      [socket, { readyState: 2 }],
+      [sender, { _bufferedBytes: 1 }],
+      [tcp, { writable: false }],
+    ] as const
+    for (const [target, reason] of reasons) {
+      const before = { ...target }
+      Object.assign(target, reason)
+      send()
+      Object.assign(target, before)
+    }
+    expect([direct.length, queued.length]).toEqual([2, reasons.length])
+  })
+
   test('[RELAY4] one message is encoded once and the same buffers are written to every recipient', () => {
     const namespace: Namespace = new Server(createServer()).of('/y-rooms')
     let encodings = 0
@@ -70,6 +127,8 @@ describe('shared frames', () => {
         {
           conn: Object.assign(new EventEmitter(), {
             transport,
+            readyState: 'open',
+            writeBuffer: [],
             write: (data: unknown, options: object) => written.push({ data, options }),
           }),
         } as unknown as Socket,
