@@ -20,6 +20,8 @@ export interface RunResult {
 /** All must be at rest within this, once nothing disturbs any more. Back-off and ping timeouts are far below. */
 const REST_MINUTES = 15
 const LOOK_EVERY_MS = 1000
+/** Whoever sees that a message is missing waits for it for two seconds, in sync and saved, and then reads the log. */
+const NOTICE_MS = 3000
 /** Longer than a document stays in memory, and than anybody waits for an answer. */
 const AFTERMATH_MS = 120_000
 
@@ -99,6 +101,7 @@ async function comeToRest(world: World): Promise<void> {
   await world.pass(PING_MS)
   if (isNudged) {
     for (const name of world.names) nudge(world, name)
+    await world.pass(NOTICE_MS)
   }
   for (let ms = 0; ms < REST_MINUTES * 60_000 && world.faults.length === 0; ms += LOOK_EVERY_MS) {
     await world.pass(LOOK_EVERY_MS)
