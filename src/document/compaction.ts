@@ -92,8 +92,8 @@ export class Compaction {
 
   async #fold(document: OpenDocument): Promise<void> {
     const { storage, worker } = this.#options
-    const seq = document.head
-    const result = await withParts(storage, document.name, async (before, read) => {
+    const { name, head: seq } = document
+    const result = await withParts(storage, name, async (before, read) => {
       if (before.epoch !== document.epoch || seq <= (before.snapshot?.seq ?? 0)) return null
       const parts = await read(seq)
       // Counted before the worker takes the bytes.
@@ -102,10 +102,17 @@ export class Compaction {
     })
     if (result === null) return
     const { folded, foldedBytes } = result
-    const isStored = await storage.replacePrefix(document.name, document.epoch, { seq, ...folded })
-    if (!isStored) return
-    const { snapshot } = await storage.head(document.name)
-    if (snapshot?.seq !== seq) return
-    document.handleCompacted(snapshot, DocumentIndex.decode(folded.index), foldedBytes)
+    try {
+      const isStored = await storage.replacePrefix(name, document.epoch, { seq, ...folded })
+      if (!isStored) return
+      const { snapshot } = await storage.head(name)
+      if (snapshot?.seq !== seq) return
+      document.handleCompacted(snapshot, DocumentIndex.decode(folded.index), foldedBytes)
+    } catch (error) {
+      // The snapshot may be stored all the same. A document that did not know of it would send joiners to entries
+      // that the next fold removes.
+      document.markStale()
+      throw error
+    }
   }
 }

@@ -71,8 +71,9 @@ export class DocumentReader {
     if (after > document.head)
       throw new DocumentError('cursor-too-old', 'the log ends before this sequence number')
     if (after === document.head) return { seq: after, updates: [] }
+    const tailStart = document.snapshot?.seq ?? 0
     if (after >= document.recent.since)
-      return after === (document.snapshot?.seq ?? 0)
+      return after === tailStart
         ? this.#tail(document, after)
         : pageOf(document.recent.after(after))
     const entries = await this.#storage.readEntries(
@@ -81,8 +82,11 @@ export class DocumentReader {
       after,
       CHUNK_BYTES,
     )
-    if (entries[0]?.seq !== after + 1)
+    if (entries[0]?.seq !== after + 1) {
+      // What follows the newest snapshot is there: a newer one must have taken its place, and nobody has told the document.
+      if (after >= tailStart) document.handleSnapshotGone(tailStart)
       throw new DocumentError('cursor-too-old', 'these log entries were folded into a snapshot')
+    }
     // The storage may know entries that are durable but not yet counted here.
     return pageOf(entries.filter((entry) => entry.seq <= document.head))
   }

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import type { DocumentName } from '../../protocol/index.ts'
 import { Compaction } from '../../src/document/compaction.ts'
+import { DocumentReader } from '../../src/document/document-reader.ts'
 import { OpenDocument, type PendingEntry } from '../../src/document/open-document.ts'
+import { SnapshotCache } from '../../src/document/snapshot-cache.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
 import { fold } from '../../src/log/fold.ts'
 import { NUMBER_OPTIONS } from '../../src/options.ts'
@@ -16,7 +18,7 @@ import { expectEqualDocuments } from '../support/equal-documents.ts'
 const NAME = 'scene' as DocumentName
 const macrotask = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-async function scene() {
+async function scene(recentBytes = 1_000_000) {
   const clock = new ManualClock()
   const storage = gatedStorage(memoryStorage())
   await storage.open()
@@ -43,7 +45,7 @@ async function scene() {
       clock,
       logger: silentLogger,
       relayIntervalMs: 0,
-      recentBytes: 1_000_000,
+      recentBytes,
       presenceIntervalMs: 50,
       presenceRefreshMs: 12_000,
       maxPresenceBytes: NUMBER_OPTIONS.maxPresenceBytes.default,
@@ -104,5 +106,45 @@ describe('folding an open document', () => {
     const small = await scene()
     await small.write(...Array.from({ length: 11 }, () => 'y'))
     expect(small.compaction.isDue(small.document)).toBe(true)
+  })
+
+  test.each(['the write of it fails', 'the head cannot be read after it'] as const)(
+    'T8 [LOG13] a snapshot that is stored although %s is known to the document',
+    async (failure) => {
+      const { storage, compaction, document, write } = await scene()
+      await write('a', 'b', 'c')
+      const { replacePrefix, head } = storage
+      storage.replacePrefix = async (...args) => {
+        const isStored = await replacePrefix(...args)
+        if (failure === 'the write of it fails') throw new Error('done, and reported as failed')
+        storage.head = () => {
+          storage.head = head
+          return Promise.reject(new Error('not read'))
+        }
+        return isStored
+      }
+      await compaction.run(document)
+      await document.whenLoaded()
+      expect([document.snapshot?.seq, document.tailEntries, document.tailBytes]).toEqual([3, 0, 0])
+    },
+  )
+
+  test('[JOIN10] a newcomer that was sent to entries which nobody said were folded is sent to their snapshot the next time', async () => {
+    const { storage, compaction, document, doc, write, load } = await scene(0)
+    for (const text of ['a', 'b']) {
+      await write(text)
+      // Folded by another instance of the document.
+      await compaction.run(await load())
+    }
+    await write('c')
+    const reader = new DocumentReader(storage, new SnapshotCache(storage, 0), {} as never)
+    const join = async () => {
+      await document.whenLoaded()
+      return reader.catchUp(document, null, new Map(), new Uint8Array([0]))
+    }
+    await expect(join()).rejects.toMatchObject({ code: 'cursor-too-old', retry: 'resync' })
+    const copy = new Y.Doc()
+    for (const update of (await join()).updates) Y.applyUpdate(copy, update)
+    expectEqualDocuments(copy, doc)
   })
 })
