@@ -62,6 +62,7 @@ export class Connection implements Peer {
   readonly #clientIds = new Map<DocumentHandle, Set<number>>()
   readonly #admission: Admission
   #joinsUnderWay = 0
+  #hasStragglers = false
   #isOpen = true
 
   constructor(transport: Transport, user: User | null, services: ConnectionServices) {
@@ -73,6 +74,10 @@ export class Connection implements Peer {
 
   get outbox(): Outbox {
     return this.#transport.outbox
+  }
+
+  get hasStragglers(): boolean {
+    return this.#hasStragglers
   }
 
   async handleJoin(request: unknown): Promise<JoinAnswer> {
@@ -190,6 +195,7 @@ export class Connection implements Peer {
   }
 
   sendClosed(document: DocumentHandle, error: DocumentError): void {
+    this.#hasStragglers = true
     const closed: Closed = { code: error.code, retry: error.retry, message: error.message }
     this.#transport.send('closed', [document, closed], closed)
   }

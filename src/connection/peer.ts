@@ -8,6 +8,8 @@ import type { Outbox } from './outbox.ts'
 export interface Peer {
   readonly user: User | null
   readonly outbox: Outbox
+  /** A session of this connection was closed by us: a Y.Doc that has not heard of it may send through the next one. */
+  readonly hasStragglers: boolean
   sendUpdate(document: DocumentHandle, message: UpdateMessage): void
   sendAwareness(document: DocumentHandle, update: Uint8Array): void
   sendClosed(document: DocumentHandle, error: DocumentError): void

@@ -39,7 +39,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
   /** The connection was told of as many changes of the presence. */
   #presenceChanges: number
   /** Several Y.Docs shared this connection at some time: what is one's own may be news to another. */
-  #isShared = false
+  #isShared: boolean
 
   constructor(
     peer: Peer,
@@ -57,6 +57,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     this.#position = position
     this.uploads = new Uploads(maxUpdateBytes)
     this.#presenceChanges = this.document.presence.sentChanges
+    this.#isShared = peer.hasStragglers
     this.document.room.add(this)
   }
 
