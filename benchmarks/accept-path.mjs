@@ -19,7 +19,7 @@ export async function acceptCosts(directory, kinds, { rounds, keystrokes, window
     storage,
     systemClock,
     { handleBatchCommitted: nothing, handleBatchFailed: nothing, handlePartyFailed: nothing },
-    Infinity,
+    { maxPendingBytes: Infinity, intervalMs: 0 },
   )
   const defaults = Object.fromEntries(
     Object.entries(NUMBER_OPTIONS).map(([name, rule]) => [name, rule.default]),

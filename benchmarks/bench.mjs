@@ -11,6 +11,7 @@ const MAX_STOLEN_SHARE = 0.08
 
 const SCENARIOS = {
   F: 'crowd',
+  J: 'joining',
 }
 
 const [letter = '', ...rest] = process.argv.slice(2)

@@ -15,6 +15,14 @@ interface NumberOption {
 
 /** Every tunable number with its default, range, unit and effect; docs/options.md is compared with it. */
 export const NUMBER_OPTIONS = {
+  commitIntervalMs: {
+    default: 4,
+    min: 0,
+    max: 1000,
+    unit: 'ms',
+    effect:
+      'A quiet server writes an update at once; a busy one begins a batch for the disk at most once per interval. Longer ones cost less processor time, and acknowledge later.',
+  },
   relayIntervalMs: {
     default: 16,
     min: 0,

@@ -92,7 +92,7 @@ export class Server implements DocumentServer {
         handlePartyFailed: (name, error) =>
           logger.error('a document failed after a write', { document: name, error }),
       },
-      options.maxPendingBytes,
+      { maxPendingBytes: options.maxPendingBytes, intervalMs: options.commitIntervalMs },
     )
     this.#compaction = new Compaction({
       storage,

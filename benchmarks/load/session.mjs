@@ -15,7 +15,7 @@ export async function clientOf(server) {
 }
 
 /** As long as Yjs's own: 32 bits. The same in every run. */
-const clientIdOf = (index) => 2 ** 31 + index * 7919
+export const clientIdOf = (index) => 2 ** 31 + index * 7919
 
 /** At most this many connections are being made at a time. */
 const CONNECTING_AT_ONCE = 20
@@ -62,6 +62,7 @@ export async function measureCost(server, editors, work) {
   const seconds = (after.at - before.at) / 1000
   const { p99Ms, maxMs } = await server.ask('delay')
   return {
+    cpuMs: after.cpuMs - before.cpuMs,
     cpuShare: (after.cpuMs - before.cpuMs) / (seconds * 1000),
     bytesPerSecond: (after.bytes - before.bytes) / seconds,
     peakBytes: after.peakBytes,
@@ -69,6 +70,16 @@ export async function measureCost(server, editors, work) {
     loopMaxMs: maxMs,
     stolenShare: disturbance(),
     driverShare: performance.eventLoopUtilization(driver).utilization,
+  }
+}
+
+/** Waits until the server has nothing left to do: what it does after the work belongs to the work's cost, not to the next one's. */
+export async function settle(server) {
+  for (let before = await server.ask('usage'); ;) {
+    await sleep(300)
+    const now = await server.ask('usage')
+    if (now.cpuMs - before.cpuMs < 15) return
+    before = now
   }
 }
 

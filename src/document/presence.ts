@@ -24,10 +24,14 @@ export interface PresenceOptions {
   memberCount(): number
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 interface Entry {
   readonly owner: PresenceOwner
   /** The state as JSON, as it goes to the others. */
   json: string
+  /** Of its JSON and the entry. */
+  readonly bytes: number
   clock: number
   sentAt: number
   /** Somebody may have been given this client id: its end has to be told. */
@@ -87,10 +91,18 @@ export class Presence {
       const entry = this.#entries.get(clientId)
       // Yjs clients repeat an unchanged state every 15 s to stay visible; the refresh does that here.
       if (entry?.owner === owner && entry.json === json) continue
-      this.#bytes += sizeOf(json) - sizeOf(entry?.json ?? null)
+      const bytes = sizeOf(json)
+      this.#bytes += bytes - (entry?.bytes ?? 0)
       // Without an entry: it left a moment ago, and not everybody has heard of it yet.
       const isKnown = entry?.isKnown ?? (this.#changed.has(clientId) || this.#left.has(clientId))
-      this.#entries.set(clientId, { owner, json, clock: this.#nextClock(), sentAt: 0, isKnown })
+      this.#entries.set(clientId, {
+        owner,
+        json,
+        bytes,
+        clock: this.#nextClock(),
+        sentAt: 0,
+        isKnown,
+      })
       this.#change(clientId, owner)
     }
     this.#schedule()
@@ -140,7 +152,7 @@ export class Presence {
 
   #forget(clientId: number, owner: PresenceOwner): void {
     const entry = this.#entries.get(clientId)
-    this.#bytes -= sizeOf(entry?.json ?? null)
+    this.#bytes -= entry?.bytes ?? 0
     this.#entries.delete(clientId)
     // Came and went between two messages: however many do, nobody needs to hear of them. [T43]
     if (entry?.isKnown === false) {
@@ -169,13 +181,13 @@ export class Presence {
       for (let index = 0; index < count; index++) {
         const clientId = decoding.readVarUint(decoder)
         decoding.readVarUint(decoder)
-        const json = decoding.readVarString(decoder)
+        const utf8 = decoding.readVarUint8Array(decoder)
         if (!owner.hasClientId(clientId))
           throw new DocumentError(
             'presence-not-yours',
             `client id ${clientId} did not join with this connection`,
           )
-        states.set(clientId, this.#checkState(owner, json))
+        states.set(clientId, this.#checkState(owner, utf8))
       }
       if (decoding.hasContent(decoder))
         throw new DocumentError('malformed-awareness', 'bytes after the last state')
@@ -188,25 +200,27 @@ export class Presence {
     return states
   }
 
-  #checkState(owner: PresenceOwner, json: string): string | null {
-    const bytes = Buffer.byteLength(json)
+  #checkState(owner: PresenceOwner, utf8: Uint8Array): string | null {
+    const bytes = utf8.length
     if (bytes > this.#options.maxStateBytes)
       throw new DocumentError(
         'presence-too-large',
         `a presence state may have ${this.#options.maxStateBytes} bytes, this one has ${bytes}`,
       )
     // Peers compare states by recursion.
-    const utf8 = Buffer.from(json)
     if (!isJson(utf8, 0, utf8.length, MAX_STATE_NESTING))
       throw new DocumentError(
         'malformed-awareness',
         `a presence state is not JSON, or nests more than ${MAX_STATE_NESTING} deep`,
       )
+    const json = UTF8.decode(utf8)
+    const identity = owner.user?.presence
+    // What is JSON and begins like an object is one.
+    if (identity === undefined && json.startsWith('{')) return json
     const state = JSON.parse(json) as unknown
     if (state === null) return null
     if (typeof state !== 'object' || Array.isArray(state))
       throw new DocumentError('malformed-awareness', 'a presence state is a JSON object or null')
-    const identity = owner.user?.presence
     return identity === undefined ? json : JSON.stringify(stamp(state, identity))
   }
 
@@ -217,7 +231,7 @@ export class Presence {
       const entry = this.#entries.get(clientId)
       // Only its owner removes an entry.
       if (json === null && entry?.owner !== owner) continue
-      growth += sizeOf(json) - sizeOf(entry?.json ?? null)
+      growth += sizeOf(json) - (entry?.bytes ?? 0)
     }
     const maxBytes = this.#options.maxDocumentBytes
     if (growth > 0 && this.#bytes + growth > maxBytes)

@@ -31,6 +31,19 @@ export interface CommitObserver {
 /** What an entry takes in memory beside its update: its scan, its promise, its place in a queue. */
 const ENTRY_OVERHEAD_BYTES = 512
 
+/** So much waits for no interval: more of it would make the batches slower, not fewer. */
+const LARGE_BATCH_BYTES = 256 * 1024
+
+export interface CommitOptions {
+  /** Beyond so many bytes that wait or are being written, `isFull` says so. */
+  readonly maxPendingBytes: number
+  /**
+   * Milliseconds from the beginning of one batch to that of the next, at least, while there is no lack of entries. A batch costs the event loop as
+   * much as twenty entries in it. A log that was quiet for so long is written to at once. 0: never waits.
+   */
+  readonly intervalMs: number
+}
+
 /**
  * Group commit: one writer, and everything that arrives while a batch is on its way to the disk goes with
  * the next one, whatever document it belongs to. So the cost of an fsync is shared by all who wait, and the
@@ -40,17 +53,21 @@ export class CommitLoop<Entry extends NewEntry> {
   readonly #storage: Storage
   readonly #clock: Clock
   readonly #observer: CommitObserver
-  readonly #maxPendingBytes: number
+  readonly #options: CommitOptions
   #pendingBytes = 0
   #waiting = new Map<CommitParty<Entry>, Entry[]>()
   #isRunning = false
   #idleListeners: (() => void)[] = []
 
-  constructor(storage: Storage, clock: Clock, observer: CommitObserver, maxPendingBytes: number) {
+  #startedAt = -Infinity
+  /** Ends the wait for the interval. */
+  #startNow: (() => void) | null = null
+
+  constructor(storage: Storage, clock: Clock, observer: CommitObserver, options: CommitOptions) {
     this.#storage = storage
     this.#clock = clock
     this.#observer = observer
-    this.#maxPendingBytes = maxPendingBytes
+    this.#options = options
   }
 
   get isIdle(): boolean {
@@ -64,7 +81,7 @@ export class CommitLoop<Entry extends NewEntry> {
 
   /** The disk does not keep up: who accepts updates must refuse them now. The loop itself refuses none. */
   get isFull(): boolean {
-    return this.#pendingBytes >= this.#maxPendingBytes
+    return this.#pendingBytes >= this.#options.maxPendingBytes
   }
 
   enqueue(party: CommitParty<Entry>, entry: Entry): void {
@@ -72,6 +89,7 @@ export class CommitLoop<Entry extends NewEntry> {
     const queue = this.#waiting.get(party)
     if (queue === undefined) this.#waiting.set(party, [entry])
     else queue.push(entry)
+    if (this.#pendingBytes >= LARGE_BATCH_BYTES) this.#startNow?.()
     if (this.#isRunning) return
     this.#isRunning = true
     // The sockets of one event-loop turn deliver many updates; waiting for its end puts them into one batch.
@@ -86,6 +104,8 @@ export class CommitLoop<Entry extends NewEntry> {
 
   async #run(): Promise<void> {
     while (this.#waiting.size > 0) {
+      const due = this.#whenDue()
+      if (due !== null) await due
       const batch = this.#waiting
       this.#waiting = new Map()
       await this.#commit(batch)
@@ -96,8 +116,24 @@ export class CommitLoop<Entry extends NewEntry> {
     for (const listener of listeners) listener()
   }
 
+  #whenDue(): Promise<void> | null {
+    const { intervalMs } = this.#options
+    // Never longer than the interval: the time of day may have been set back.
+    const waitMs = Math.min(intervalMs, this.#startedAt + intervalMs - this.#clock.now())
+    if (waitMs <= 0 || this.#pendingBytes >= LARGE_BATCH_BYTES) return null
+    return new Promise((resolve) => {
+      const cancel = this.#clock.setTimer(waitMs, () => this.#startNow?.())
+      this.#startNow = () => {
+        this.#startNow = null
+        cancel()
+        resolve()
+      }
+    })
+  }
+
   async #commit(batch: ReadonlyMap<CommitParty<Entry>, Entry[]>): Promise<void> {
     const startedAt = this.#clock.now()
+    this.#startedAt = startedAt
     const appends: Append[] = []
     let count = 0
     let bytes = 0

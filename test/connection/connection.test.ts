@@ -32,7 +32,10 @@ async function scene() {
     handle: 1,
     name: 'scene' as DocumentName,
     storage,
-    commits: new CommitLoop<PendingEntry>(storage, clock, observer, Infinity),
+    commits: new CommitLoop<PendingEntry>(storage, clock, observer, {
+      maxPendingBytes: Infinity,
+      intervalMs: 0,
+    }),
     clock,
     logger: silentLogger,
     relayIntervalMs: 0,

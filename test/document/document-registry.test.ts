@@ -28,7 +28,10 @@ async function scene() {
     handleBatchFailed: () => undefined,
     handlePartyFailed: () => undefined,
   }
-  const commits = new CommitLoop<PendingEntry>(storage, clock, observer, Infinity)
+  const commits = new CommitLoop<PendingEntry>(storage, clock, observer, {
+    maxPendingBytes: Infinity,
+    intervalMs: 0,
+  })
   const compaction = new Compaction({
     storage,
     // The same work, without a thread.

@@ -27,7 +27,10 @@ async function scene(recentBytes = 1_000_000) {
     handleBatchFailed: () => undefined,
     handlePartyFailed: () => undefined,
   }
-  const commits = new CommitLoop<PendingEntry>(storage, clock, observer, Infinity)
+  const commits = new CommitLoop<PendingEntry>(storage, clock, observer, {
+    maxPendingBytes: Infinity,
+    intervalMs: 0,
+  })
   const compaction = new Compaction({
     storage,
     worker: { fold: (parts: Parameters<typeof fold>[0]) => Promise.resolve(fold(parts)) } as never,

@@ -52,7 +52,7 @@ async function scene(maxPendingBytes = Infinity) {
       handleBatchFailed: () => undefined,
       handlePartyFailed: () => undefined,
     },
-    maxPendingBytes,
+    { maxPendingBytes, intervalMs: 0 },
   )
   const document = await OpenDocument.load({
     handle: 1,

@@ -83,7 +83,10 @@ export class FuzzServer {
       handleBatchFailed: (error: unknown) => void this.errors.push(error),
       handlePartyFailed: (_name: unknown, error: unknown) => void this.errors.push(error),
     }
-    this.#commits = new CommitLoop(storage, systemClock, quiet, options.maxPendingBytes)
+    this.#commits = new CommitLoop(storage, systemClock, quiet, {
+      maxPendingBytes: options.maxPendingBytes,
+      intervalMs: 0,
+    })
     this.#compaction = new Compaction({
       storage,
       worker: inlineWorker,

@@ -21,10 +21,10 @@ class Party implements CommitParty<NewEntry> {
   }
 }
 
-const NO_LIMIT = Infinity
+const AT_ONCE = { maxPendingBytes: Infinity, intervalMs: 0 }
 
 /** A storage whose writes end when the test says so. */
-function scene() {
+function scene(options = AT_ONCE) {
   const clock = new ManualClock()
   const writes: {
     batch: readonly Append[]
@@ -48,7 +48,7 @@ function scene() {
       handleBatchFailed: () => observed.push('failed'),
       handlePartyFailed: (name) => observed.push(`${name} failed`),
     },
-    NO_LIMIT,
+    options,
   )
   return { clock, writes, storage, loop, observed }
 }
@@ -95,6 +95,52 @@ describe('the commit loop', () => {
     expect(observed).toEqual(['committed 3', 'committed 2'])
   })
 
+  test('[LOG14] a quiet log is written to at once; batches of a busy one begin at most once per interval, unless they are large', async () => {
+    const { clock, writes, loop } = scene({ maxPendingBytes: Infinity, intervalMs: 10 })
+    const party = new Party('a')
+    const written = async (): Promise<number> => {
+      await microtasks()
+      return writes.length
+    }
+    loop.enqueue(party, entry)
+    clock.endTurn()
+    expect(await written()).toBe(1)
+    // It took 3 ms; the interval runs from the beginning.
+    clock.advance(3)
+    writes[0]!.end([{ ok: true, firstSeq: 1 }])
+    await microtasks()
+    loop.enqueue(party, entry)
+    clock.endTurn()
+    clock.advance(6)
+    loop.enqueue(party, entry)
+    expect(await written()).toBe(1)
+    clock.advance(1)
+    expect(await written()).toBe(2)
+    expect(writes[1]!.batch[0]!.entries).toHaveLength(2)
+    // Longer than the interval: what came meanwhile waits no more.
+    loop.enqueue(party, entry)
+    clock.advance(10)
+    writes[1]!.end([{ ok: true, firstSeq: 2 }])
+    expect(await written()).toBe(3)
+    // A large batch waits for nothing.
+    writes[2]!.end([{ ok: true, firstSeq: 4 }])
+    await microtasks()
+    loop.enqueue(party, entry)
+    clock.endTurn()
+    expect(await written()).toBe(3)
+    loop.enqueue(party, { ...entry, update: new Uint8Array(300_000) })
+    expect(await written()).toBe(4)
+    writes[3]!.end([{ ok: true, firstSeq: 5 }])
+    await loop.whenIdle()
+    // The time of day is set back by an hour: nobody waits for an hour.
+    clock.setBack(3_600_000)
+    loop.enqueue(party, entry)
+    clock.endTurn()
+    clock.advance(10)
+    expect(await written()).toBe(5)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
   test('T8 [LOG6] a failed write fails its entries and those that waited behind them, and nothing else', async () => {
     const { clock, writes, loop, observed } = scene()
     const [a, b] = [new Party('a'), new Party('b')]
@@ -131,7 +177,7 @@ describe('the commit loop', () => {
         },
         handlePartyFailed: (name, error) => faults.push([name, error]),
       },
-      NO_LIMIT,
+      AT_ONCE,
     )
     const [broken, sound] = [new Party('broken'), new Party('sound')]
     broken.handleCommitted = broken.handleCommitFailed = () => {
@@ -177,7 +223,10 @@ describe('the commit loop', () => {
       handleBatchFailed: ignore,
       handlePartyFailed: ignore,
     }
-    const loop = new CommitLoop<NewEntry>(storage, clock, observer, 2000)
+    const loop = new CommitLoop<NewEntry>(storage, clock, observer, {
+      maxPendingBytes: 2000,
+      intervalMs: 0,
+    })
     const party = new Party('a')
     const large: NewEntry = { ...entry, update: new Uint8Array(1000) }
     loop.enqueue(party, large)

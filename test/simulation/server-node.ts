@@ -12,6 +12,8 @@ import { Life, type Timeline } from './timeline.ts'
 
 /** What differs between servers of one story. */
 export interface ServerSettings {
+  /** Absent in stories that are older: 0. */
+  readonly commitIntervalMs?: number
   readonly relayIntervalMs: number
   readonly presenceIntervalMs: number
   readonly idleUnloadMs: number
@@ -51,7 +53,8 @@ export class ServerNode {
   ) {
     this.life = new Life(name)
     const logger = this.#logger()
-    const { workerMs, workerError, ...options } = settings
+    const { workerMs, workerError, ...given } = settings
+    const options = { commitIntervalMs: 0, ...given }
     const worker = simulatedWorker((run) => {
       const isFailed = random.chance(workerError)
       return timeline.pause(random.below(workerMs + 1), this.life).then(() => {

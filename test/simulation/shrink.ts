@@ -42,6 +42,6 @@ function calmerThan(story: Story): Partial<Story>[] {
     { outboxSoftBytes: 1_000_000 },
     { server: { ...server, workerError: 0 } },
     { server: { ...server, compactAfterEntries: 2000 } },
-    { server: { ...server, relayIntervalMs: 0, presenceIntervalMs: 0 } },
+    { server: { ...server, commitIntervalMs: 0, relayIntervalMs: 0, presenceIntervalMs: 0 } },
   ]
 }

@@ -143,6 +143,7 @@ export function storyOf(seed: number): Story {
       recentBytes: random.pick([0, 200, 262_144]),
       snapshotCacheBytes: random.pick([0, 67_108_864]),
       compactAfterEntries: random.pick([2, 5, 20, 2000]),
+      commitIntervalMs: random.pick([0, 4, 50]),
       workerMs: random.pick([0, 5, 100]),
       workerError: random.chance(0.1) ? 0.2 : 0,
     },
