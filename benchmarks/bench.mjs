@@ -12,6 +12,7 @@ const MAX_STOLEN_SHARE = 0.08
 const SCENARIOS = {
   F: 'crowd',
   J: 'joining',
+  O: 'observers',
 }
 
 const [letter = '', ...rest] = process.argv.slice(2)

@@ -265,12 +265,14 @@ export class Presence {
   #flush(): void {
     if (this.#changed.size === 0) return
     this.#flushedAt = this.#options.clock.now()
-    this.#sentChanges = this.#changes
+    const changes = this.#changes
     const owners = new Set(this.#changed.values())
     const ids = [...this.#changed.keys()]
     this.#changed.clear()
     const [onlyOwner = null] = owners
     this.#options.send(this.#encode(ids), owners.size === 1 ? onlyOwner : null)
+    // Not before: whoever is still being told of the message before this one has heard of nothing after it.
+    this.#sentChanges = changes
     this.#markSent(ids)
     this.#scheduleRefresh()
   }

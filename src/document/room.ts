@@ -25,6 +25,12 @@ const LISTENERS_PER_MS = 16
 const MAX_RELAY_INTERVAL_MS = 60
 
 /**
+ * So many bytes of presence are handed to members in one go, some milliseconds of work; then others get their turn. A thousand
+ * members with carets make a message of 100 KB for each of them.
+ */
+const PRESENCE_SLICE_BYTES = 4 * 1024 * 1024
+
+/**
  * The audience of one document. A quiet document is relayed at once; a busy one at most once per
  * interval, everything since then merged into one message, encoded once for all.
  */
@@ -37,6 +43,8 @@ export class Room {
   #relayedSeq: number
   #relayedAt = -Infinity
   #cancelTimer: CancelTimer | null = null
+  /** Sends the rest of a presence message to those who have not had it. */
+  #finishPresence: (() => void) | null = null
 
   constructor(clock: Clock, intervalMs: number, recent: () => RecentEntries, logger: Logger) {
     this.#clock = clock
@@ -80,7 +88,25 @@ export class Room {
   }
 
   sendPresence(update: Uint8Array, except: object | null): void {
-    this.#tellEach((listener) => listener.handlePresence(update, except))
+    // Members are told of every message in order.
+    this.#finishPresence?.()
+    const listeners = [...this.#listeners]
+    const slice = Math.max(1, Math.floor(PRESENCE_SLICE_BYTES / update.length))
+    let next = 0
+    const tell = (count: number): void => {
+      const told = listeners.slice(next, next + count).filter((one) => this.#listeners.has(one))
+      next += count
+      if (next >= listeners.length) this.#finishPresence = null
+      this.#tellEach((listener) => listener.handlePresence(update, except), told)
+    }
+    const finish = (): void => tell(listeners.length)
+    const tellSlice = (): void => {
+      if (this.#finishPresence !== finish) return
+      tell(slice)
+      if (next < listeners.length) this.#clock.afterTurn(tellSlice)
+    }
+    this.#finishPresence = finish
+    tellSlice()
   }
 
   end(error: DocumentError): void {
@@ -92,6 +118,7 @@ export class Room {
   close(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = null
+    this.#finishPresence = null
     this.#listeners.clear()
   }
 
@@ -124,9 +151,9 @@ export class Room {
   }
 
   /** A listener that fails is ended: it must not keep the others from hearing, nor reach the process. */
-  #tellEach(tell: (listener: Listener) => void): void {
+  #tellEach(tell: (listener: Listener) => void, listeners = [...this.#listeners]): void {
     // A copy: listeners come and go while we walk.
-    for (const listener of [...this.#listeners]) {
+    for (const listener of listeners) {
       try {
         tell(listener)
       } catch (error) {

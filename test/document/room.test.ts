@@ -17,7 +17,10 @@ class Ear implements Listener {
   handleSkipped(head: number): void {
     this.skipped.push(head)
   }
-  handlePresence(): void {}
+  readonly presence: Uint8Array[] = []
+  handlePresence(update: Uint8Array): void {
+    this.presence.push(update)
+  }
   handleEnd(error: { code: string }): void {
     this.ended = error.code
   }
@@ -40,6 +43,36 @@ function scene(recentBytes = 10_000) {
 }
 
 describe('a room', () => {
+  test('[PRES12] a large presence message reaches its members in slices, each member every message in order', () => {
+    const { clock, room } = scene()
+    const ears = Array.from({ length: 10 }, () => new Ear())
+    for (const ear of ears) room.add(ear)
+    const told = (): number[] => ears.map(({ presence }) => presence.length)
+    const large = new Uint8Array(1024 * 1024)
+    room.sendPresence(large, null)
+    expect(told()).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+    // Somebody leaves, somebody comes (and got all presence with the join).
+    room.remove(ears[9]!)
+    const late = new Ear()
+    room.add(late)
+    clock.endTurn()
+    expect(told()).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 0, 0])
+    // The next message waits for nobody, and overtakes nobody.
+    const small = new Uint8Array(10)
+    room.sendPresence(small, null)
+    expect(told()).toEqual([2, 2, 2, 2, 2, 2, 2, 2, 2, 0])
+    for (const { presence } of ears.slice(0, 9))
+      expect([presence[0] === large, presence[1] === small]).toEqual([true, true])
+    expect(late.presence).toEqual([small])
+    clock.endTurn()
+    clock.endTurn()
+    expect(told()).toEqual([2, 2, 2, 2, 2, 2, 2, 2, 2, 0])
+    room.sendPresence(large, null)
+    room.close()
+    clock.endTurn()
+    expect(ears[8]!.presence).toHaveLength(2)
+  })
+
   test('[RELAY2] relays at once when quiet, then everything of an interval in one message for all', () => {
     const { clock, room, doc, commit } = scene()
     const ears = [new Ear(), new Ear()]
