@@ -25,6 +25,9 @@ const MAP_ENTRY_BYTES = 40
 /** A RangeSet without its chunks, and its entry in the Map. */
 const RANGE_SET_BYTES = 200
 
+/** A deleted range is a clock and a length. */
+const MIN_RANGE_BYTES = 2
+
 /** The part of a valid scan that an index takes in. */
 export interface Change {
   readonly inserts: readonly ClockRange[]
@@ -278,17 +281,22 @@ export class DocumentIndex implements KnownStructs {
 
   #readRanges(reader: BoundedReader): void {
     const client = reader.readVarUint()
-    const ranges = new RangeSet()
     if (this.#deleted.has(client)) throw new MalformedBytes(`client ${client} comes twice`)
-    for (let entries = reader.readVarUint(); entries > 0; entries--) {
+    const size = reader.readVarUint()
+    if (size === 0) throw new MalformedBytes(`client ${client} without deleted ranges`)
+    if (size * MIN_RANGE_BYTES > reader.remaining)
+      throw new MalformedBytes('more deleted ranges than the bytes can hold')
+    const clock = this.clockOf(client)
+    const numbers = new Uint32Array(size * 2)
+    let end = -1
+    for (let at = 0; at < numbers.length; at += 2) {
       const from = reader.readVarUint()
       const to = from + reader.readVarUint()
-      const isInOrder = ranges.size === 0 || from > ranges.end
-      if (to === from || !isInOrder || to > this.clockOf(client))
+      if (to === from || from <= end || to > clock)
         throw new MalformedBytes(`a deleted range of client ${client} is wrong`)
-      ranges.add(from, to)
+      numbers[at] = from
+      numbers[at + 1] = end = to
     }
-    if (ranges.size === 0) throw new MalformedBytes(`client ${client} without deleted ranges`)
-    this.#deleted.set(client, ranges)
+    this.#deleted.set(client, RangeSet.ofSorted(numbers))
   }
 }

@@ -21,6 +21,18 @@ export class RangeSet {
   #used: number[] = []
   #size = 0
 
+  /** The set of these ranges: from, to, from, to, …, sorted, not empty, and not touching each other. */
+  static ofSorted(numbers: Uint32Array): RangeSet {
+    const set = new RangeSet()
+    for (let start = 0; start < numbers.length; start += CHUNK_NUMBERS) {
+      const chunk = numbers.slice(start, start + CHUNK_NUMBERS)
+      set.#chunks.push(chunk)
+      set.#used.push(chunk.length)
+    }
+    set.#size = numbers.length / 2
+    return set
+  }
+
   /** How many ranges there are. */
   get size(): number {
     return this.#size
