@@ -24,7 +24,7 @@ export const NUMBER_OPTIONS = {
       'A quiet server writes an update at once; a busy one begins a batch for the disk at most once per interval. Longer ones cost less processor time, and acknowledge later.',
   },
   relayIntervalMs: {
-    default: 16,
+    default: 8,
     min: 0,
     max: 1000,
     unit: 'ms',

@@ -77,6 +77,7 @@ class Watch {
   #isMeasuring = false
   #updates = new Histogram()
   #presence = new Histogram()
+  #saved = new Histogram()
 
   constructor(editors) {
     this.#editors = editors
@@ -88,6 +89,7 @@ class Watch {
     for (const { client, index } of editors) {
       client.onUpdate = (update) => this.#seeLetters(index, update)
       client.onPresence = (update) => this.#seePlaces(index, update)
+      client.onSaved = (ms) => this.#isMeasuring && this.#saved.add(ms)
     }
   }
 
@@ -151,6 +153,8 @@ class Watch {
       p50Ms: this.#updates.quantile(0.5),
       p99Ms: this.#updates.quantile(0.99),
       presenceP99Ms: this.#presence.quantile(0.99),
+      savedP50Ms: this.#saved.quantile(0.5),
+      savedP99Ms: this.#saved.quantile(0.99),
       delivered: this.#updates.count,
     }
   }
@@ -161,6 +165,8 @@ export const columns = {
   'p50 ms': ({ p50Ms }) => p50Ms.toFixed(1),
   'p99 ms': ({ p99Ms }) => p99Ms.toFixed(1),
   'presence p99 ms': ({ presenceP99Ms }) => presenceP99Ms.toFixed(0),
+  'saved p50 · p99 ms': ({ savedP50Ms, savedP99Ms }) =>
+    savedP99Ms === 0 ? '' : `${savedP50Ms.toFixed(1)} · ${savedP99Ms.toFixed(1)}`,
   'MB/s out': ({ bytesPerSecond }) => (bytesPerSecond / 1e6).toFixed(1),
   'loop p99 ms': ({ loopP99Ms }) => loopP99Ms.toFixed(0),
   undelivered: ({ undelivered }) => String(undelivered),

@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { basename } from 'node:path'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { diff, fold, merge, toJson, type StoredParts } from './fold.ts'
+import type { StoredParts } from './fold.ts'
 
 /** What a worker thread is asked to do. Byte arrays are transferred in both directions, not copied. */
 export type FoldTask =
@@ -27,6 +27,8 @@ function giveWay(): void {
 }
 
 giveWay()
+// Not before: loading Yjs is already work.
+const { diff, fold, merge, toJson } = await import('./fold.ts')
 
 /** Sends a result back with the buffer of `bytes` transferred; Piscina only looks at the outermost value. */
 function give<Result extends object>(result: Result, bytes: Uint8Array): Result {

@@ -21,6 +21,39 @@ async function listen(app: express.Express) {
 }
 
 describe('embedding', () => {
+  test('[RELAY4] acknowledgements and relays of keystrokes make no packet in engine.io', async () => {
+    const { http, url, close } = await listen(express())
+    const host = new SocketIOServer(http)
+    const documents = createDocumentServer({ storage: levelStorage(await makeTempDirectory()) })
+    documents.attach(host)
+    await documents.ready()
+    const [writer, reader] = [await RawClient.connect(url), await RawClient.connect(url)]
+    const doc = await loadDocument(writer, 'draft')
+    const { document } = await writer.join('draft', { clientId: doc.clientID })
+    await reader.join('draft', { clientId: 2 })
+    let packets = 0
+    for (const socket of await host.of('/y-rooms').fetchSockets()) {
+      const { conn } = host.of('/y-rooms').sockets.get(socket.id)!
+      conn.on('packetCreate', ({ type }: { type: string }) => {
+        if (type === 'message') packets++
+      })
+    }
+    const type = (letter: string): Uint8Array =>
+      updateOf(doc, () => doc.getText('body').insert(0, letter))
+    for (let seq = 1; seq <= 5; seq++)
+      expect(await writer.update(document, type('a'))).toMatchObject({ ok: true, seq })
+    await reader.until(() => reader.updates.at(-1)?.to === 5)
+    expect(packets).toBe(0)
+
+    // Answers with bytes go the usual way.
+    await writer.join('draft', { clientId: doc.clientID })
+    expect(packets).toBeGreaterThan(0)
+    for (const client of [writer, reader]) client.close()
+    await documents.close()
+    await host.close()
+    await close()
+  })
+
   test('[EMB1] an Express app with its own Socket.IO events works beside y-rooms, and after documents.close()', async () => {
     const app = express()
     app.get('/hello', (_request, response) => {

@@ -1,0 +1,59 @@
+/** What is used here of engine.io's socket; the members exist in 6.5 and 6.6, and tests over real sockets depend on each. */
+export interface EngineSocket {
+  readonly transport: EngineTransport
+  readonly readyState: string
+  /** What was not handed to the transport yet. */
+  readonly writeBuffer: readonly unknown[]
+  write(
+    data: string | Buffer,
+    options: { compress: boolean; wsPreEncodedFrame?: readonly Buffer[] },
+  ): void
+  /** A packet is put into the buffer. Every packet passes here: answers, relays, pings, other namespaces' events. */
+  on(event: 'packetCreate', listener: (packet: EnginePacket) => void): void
+  /** All that is in the buffer goes to the transport, which has nothing else under way. */
+  on(event: 'flush' | 'close', listener: () => void): void
+  close(discard: boolean): void
+}
+
+export interface EnginePacket {
+  readonly data?: string | Uint8Array
+  readonly options?: { readonly wsPreEncodedFrame?: readonly Buffer[] }
+}
+
+interface EngineTransport {
+  readonly name: string
+  readonly perMessageDeflate?: unknown
+  readonly socket?: {
+    readonly readyState: number
+    readonly _sender?: { readonly sendFrame?: unknown; readonly _bufferedBytes?: number }
+    readonly _socket?: TcpSocket | null
+    terminate?(): void
+  }
+  /** Long polling: the response that the next batch goes into. */
+  readonly res?: PollResponse | null
+  /** WebSocket: the batch has been handed to the operating system. */
+  once(event: 'drain', listener: () => void): unknown
+}
+
+/** What node:net keeps of a socket; libuv counts what the kernel has not taken yet. */
+interface TcpSocket {
+  readonly writable: boolean
+  /** Bytes that were written and have not all gone to the kernel. */
+  readonly writableLength: number
+  write(bytes: Uint8Array, written: () => void): boolean
+  readonly _handle?: { readonly writeQueueSize?: number } | null
+}
+
+export interface PollResponse {
+  readonly socket: TcpSocket | null
+  once(event: 'close', listener: () => void): unknown
+  destroy(): unknown
+}
+
+export function canShareFrames(transport: EngineTransport): boolean {
+  return (
+    transport.name === 'websocket' &&
+    !transport.perMessageDeflate &&
+    typeof transport.socket?._sender?.sendFrame === 'function'
+  )
+}
