@@ -52,18 +52,28 @@ interface Held {
   maxBytes: number
 }
 
-/** The most that engine.io and ws held for a socket, measured without the code under test, at every packet. */
+/** The most that engine.io, ws and Node held for a socket, measured without the code under test, at every packet and write. */
 function measure(socket: ServerSocket): Held {
   const held = { maxBytes: 0 }
   const conn = socket.conn as unknown as {
     on(event: string, listener: () => void): void
     writeBuffer: { data?: string | Uint8Array }[]
-    transport: { socket: { bufferedAmount: number } }
+    transport: {
+      socket: { bufferedAmount: number; _socket: { write: (...args: unknown[]) => boolean } }
+    }
   }
-  conn.on('packetCreate', () => {
+  const look = (): void => {
     const buffered = conn.writeBuffer.reduce((sum, { data }) => sum + (data?.length ?? 0), 0)
     held.maxBytes = Math.max(held.maxBytes, buffered + conn.transport.socket.bufferedAmount)
-  })
+  }
+  conn.on('packetCreate', look)
+  const tcp = conn.transport.socket._socket
+  const write = tcp.write.bind(tcp)
+  tcp.write = (...args) => {
+    const result = write(...args)
+    look()
+    return result
+  }
   return held
 }
 
