@@ -20,26 +20,43 @@ export const clientIdOf = (index) => 2 ** 31 + index * 7919
 /** At most this many connections are being made at a time. */
 const CONNECTING_AT_ONCE = 20
 
-/** So many clients, joined. `documentOf` is a name, or gives one for each. */
-export async function joinAll(server, port, documentOf, count, make = (client) => client) {
+const SLOWEST_TICK_MS = 5
+
+/** So many clients, joined: all to the document of that name, or in turns to so many documents. */
+export async function joinAll(server, port, documents, count, make = (client) => client) {
   const Client = await clientOf(server)
+  const nameOf = typeof documents === 'string' ? () => documents : (i) => nameAt(i % documents)
   const joined = Array.from({ length: count })
   let next = 0
-  const work = async (until = count) => {
+  const work = async (until) => {
     while (next < until) {
       const index = next++
-      const document = typeof documentOf === 'string' ? documentOf : documentOf(index)
-      const client = new Client(port, document, clientIdOf(index))
+      const client = new Client(port, nameOf(index), clientIdOf(index))
       client.clientId = clientIdOf(index)
       client.onLost = () => console.error(`${server}: client ${index} lost its connection`)
       await client.join()
       joined[index] = make(client, index)
     }
   }
-  // The first alone: y-socket.io makes a document for each of those that come to a new one at once.
-  if (typeof documentOf === 'string') await work(1)
-  await Promise.all(Array.from({ length: CONNECTING_AT_ONCE }, () => work()))
+  // The first of each document before the others: y-socket.io makes a document for each of those that come to a new one at once.
+  const firsts = typeof documents === 'string' ? 1 : Math.min(documents, count)
+  for (const until of [firsts, count])
+    await Promise.all(Array.from({ length: CONNECTING_AT_ONCE }, () => work(until)))
   return joined
+}
+
+/** The name of one of many documents. */
+export const nameAt = (index) => `document-${index}`
+
+/** Every editor acts when its time has come. Timers of Node are late by a millisecond or more; no turn is left out. */
+export async function act(editors, everyMs, untilMs, turn) {
+  for (;;) {
+    const now = performance.now()
+    if (now >= untilMs) return
+    for (const editor of editors)
+      for (; editor.nextAt <= now; editor.nextAt += everyMs) turn(editor, performance.now())
+    await sleep(SLOWEST_TICK_MS)
+  }
 }
 
 /** Spreads the beginnings evenly over one interval. */
@@ -81,6 +98,12 @@ export async function settle(server) {
     if (now.cpuMs - before.cpuMs < 15) return
     before = now
   }
+}
+
+/** What the server holds, without what it could drop. */
+export async function memoryOf(server) {
+  await server.ask('collectGarbage')
+  return (await server.ask('usage')).residentBytes
 }
 
 /** Whether a newcomer gets exactly what was typed. Delivering garbage fast is no result. */
