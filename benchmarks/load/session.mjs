@@ -26,23 +26,18 @@ const SLOWEST_TICK_MS = 5
 export async function joinAll(server, port, documents, count, make = (client) => client) {
   const Client = await clientOf(server)
   const nameOf = typeof documents === 'string' ? () => documents : (i) => nameAt(i % documents)
-  const joined = Array.from({ length: count })
-  let next = 0
-  const work = async (until) => {
-    while (next < until) {
-      const index = next++
-      const client = new Client(port, nameOf(index), clientIdOf(index))
-      client.clientId = clientIdOf(index)
-      client.onLost = () => console.error(`${server}: client ${index} lost its connection`)
-      await client.join()
-      joined[index] = make(client, index)
-    }
+  const join = async (index) => {
+    const client = new Client(port, nameOf(index), clientIdOf(index))
+    client.clientId = clientIdOf(index)
+    client.onLost = () => console.error(`${server}: client ${index} lost its connection`)
+    await client.join()
+    return make(client, index)
   }
   // The first of each document before the others: y-socket.io makes a document for each of those that come to a new one at once.
   const firsts = typeof documents === 'string' ? 1 : Math.min(documents, count)
-  for (const until of [firsts, count])
-    await Promise.all(Array.from({ length: CONNECTING_AT_ONCE }, () => work(until)))
-  return joined
+  const joined = await atOnce(CONNECTING_AT_ONCE, firsts, join)
+  const others = (index) => join(firsts + index)
+  return [...joined, ...(await atOnce(CONNECTING_AT_ONCE, count - firsts, others))]
 }
 
 /** The name of one of many documents. */
@@ -57,6 +52,43 @@ export async function act(editors, everyMs, untilMs, turn) {
       for (; editor.nextAt <= now; editor.nextAt += everyMs) turn(editor, performance.now())
     await sleep(SLOWEST_TICK_MS)
   }
+}
+
+/** Does `work` for each index below `count`, so many at a time, and gives its results in their order. */
+export async function atOnce(limit, count, work) {
+  const results = Array.from({ length: count })
+  let next = 0
+  const worker = async () => {
+    while (next < count) {
+      const index = next++
+      results[index] = await work(index)
+    }
+  }
+  await Promise.all(Array.from({ length: limit }, worker))
+  return results
+}
+
+/**
+ * One newcomer until it has the content, of about so many bytes: y-websocket first answers with an empty document and calls
+ * it complete, and sends the content as an update later.
+ */
+export async function joinFully(server, name, document, bytes, index) {
+  const Client = await clientOf(name)
+  const client = new Client(server.port, document, clientIdOf(index))
+  const startedAt = performance.now()
+  const parts = []
+  const isComplete = () => parts.reduce((sum, part) => sum + part.length, 0) > bytes * 0.9
+  const complete = new Promise((resolve, reject) => {
+    client.onUpdate = (update) => {
+      parts.push(update)
+      if (isComplete()) resolve()
+    }
+    client.onLost = () => reject(new Error(`${name} ended the connection of a joiner`))
+  })
+  complete.catch(() => undefined)
+  parts.push(...(await client.join()))
+  if (!isComplete()) await complete
+  return { client, parts, ms: performance.now() - startedAt }
 }
 
 /** Spreads the beginnings evenly over one interval. */
