@@ -15,6 +15,7 @@ const SCENARIOS = {
   O: 'observers',
   M: 'documents',
   I: 'memory',
+  S: 'storage',
 }
 
 const [letter = '', ...rest] = process.argv.slice(2)

@@ -1,9 +1,10 @@
 import * as Y from 'yjs'
 import { Reader, varText, varUint } from './bytes.mjs'
 
-/** A text item with an origin, and one without: what typing at one's own caret makes. */
+/** A text item without an origin, and with one to the left, or right: what typing makes. */
 const STRING = 4
 const HAS_ORIGIN = 128
+const HAS_RIGHT_ORIGIN = 64
 
 /** Types into the shared text `body`, each letter after the one before, as one Yjs client. No Y.Doc. */
 export class Typist {
@@ -37,14 +38,15 @@ export function forEachTyped(update, visit) {
     let to = from
     for (let struct = 0; struct < structs; struct++) {
       const info = reader.bytes[reader.at++]
-      if (info === (STRING | HAS_ORIGIN)) {
-        reader.varUint()
-        reader.varUint()
-      } else if (info === STRING) {
+      if ((info & ~(HAS_ORIGIN | HAS_RIGHT_ORIGIN)) !== STRING) return visitDecoded(update, visit)
+      for (const origin of [HAS_ORIGIN, HAS_RIGHT_ORIGIN])
+        if (info & origin) {
+          reader.varUint()
+          reader.varUint()
+        }
+      if (info === STRING) {
         reader.varUint()
         reader.varBytes()
-      } else {
-        return visitDecoded(update, visit)
       }
       // The letters are ASCII.
       to += reader.varBytes().length

@@ -111,6 +111,7 @@ export async function measureCost(server, editors, work) {
   const seconds = (after.at - before.at) / 1000
   const { p99Ms, maxMs } = await server.ask('delay')
   return {
+    seconds,
     cpuMs: after.cpuMs - before.cpuMs,
     cpuShare: (after.cpuMs - before.cpuMs) / (seconds * 1000),
     bytesPerSecond: (after.bytes - before.bytes) / seconds,
@@ -153,8 +154,15 @@ export async function verifyText(server, port, document, typists) {
   const client = new Client(port, document, 1)
   client.onUpdate = (update) => updates.push(update)
   const state = await client.join()
-  const doc = new Y.Doc()
-  for (const update of [...state, ...updates]) Y.applyUpdate(doc, new Uint8Array(update))
   client.close()
-  return doc.getText('body').toString() === expected.getText('body').toString()
+  return textOf([...state, ...updates]) === expected.getText('body').toString()
+}
+
+/** The text that so many updates make. */
+export function textOf(updates) {
+  const doc = new Y.Doc()
+  doc.transact(() => {
+    for (const update of updates) Y.applyUpdate(doc, new Uint8Array(update))
+  })
+  return doc.getText('body').toString()
 }

@@ -1,5 +1,4 @@
 // I: what idle connections and open documents cost, and whether it is given back.
-import * as Y from 'yjs'
 import {
   atOnce,
   clientIdOf,
@@ -10,6 +9,7 @@ import {
   nameAt,
   settle,
   sleep,
+  textOf,
 } from '../load/session.mjs'
 import { traceDocument } from '../load/trace.mjs'
 import { watchDisturbance } from '../load/disturbance.mjs'
@@ -128,12 +128,6 @@ async function measureLeaving(server, { clients, startBytes }, settleMs) {
   await settle(server)
   const { residentBytes } = await server.ask('usage')
   return { asIs: residentBytes / startBytes, collected: (await memoryOf(server)) / startBytes }
-}
-
-function textOf(updates) {
-  const doc = new Y.Doc()
-  for (const update of updates) Y.applyUpdate(doc, new Uint8Array(update))
-  return doc.getText('body').toString()
 }
 
 const show = (value, digits, factor = 1) =>
