@@ -16,6 +16,7 @@ const SCENARIOS = {
   M: 'documents',
   I: 'memory',
   S: 'storage',
+  D: 'death',
 }
 
 const [letter = '', ...rest] = process.argv.slice(2)

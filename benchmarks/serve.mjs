@@ -33,6 +33,7 @@ const answers = {
   collectGarbage() {
     globalThis.gc?.()
   },
+  writes: () => server.writes?.(),
   compact: (document) => server.compact?.(document),
   /** What it has written to disk from the first to the last, is its farewell. */
   async close() {

@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -23,9 +23,10 @@ export function bytesWritten() {
   }
 }
 
-/** What it takes this machine to put so few bytes on this disk, in milliseconds: the median of so many times. */
+/** What it takes to put a few bytes on the disk of that directory, in milliseconds: the median of so many times. */
 export function measureSync(directory, times = 200) {
-  const file = openSync(join(directory, 'sync'), 'a')
+  const path = `${directory}.sync`
+  const file = openSync(path, 'a')
   const bytes = new Uint8Array(100)
   const durations = Array.from({ length: times }, () => {
     const startedAt = performance.now()
@@ -34,5 +35,6 @@ export function measureSync(directory, times = 200) {
     return performance.now() - startedAt
   })
   closeSync(file)
+  rmSync(path)
   return durations.sort((a, b) => a - b)[Math.floor(times / 2)]
 }

@@ -6,6 +6,13 @@ const STRING = 4
 const HAS_ORIGIN = 128
 const HAS_RIGHT_ORIGIN = 64
 
+const ALPHABET = 26
+const LETTER_A = 97
+const codeAt = (clock) => LETTER_A + (clock % ALPHABET)
+
+/** The letter that every client types at this clock. */
+export const letterAt = (clock) => String.fromCharCode(codeAt(clock))
+
 /** Types into the shared text `body`, each letter after the one before, as one Yjs client. No Y.Doc. */
 export class Typist {
   constructor(clientId) {
@@ -17,7 +24,7 @@ export class Typist {
   type() {
     const client = varUint(this.clientId)
     const clock = this.clock++
-    const letter = 97 + (clock % 26)
+    const letter = codeAt(clock)
     if (clock === 0)
       return Uint8Array.from([1, 1, ...client, 0, STRING, 1, ...varText('body'), 1, letter, 0])
     const before = [...client, ...varUint(clock - 1)]

@@ -1,5 +1,4 @@
 // S: a paper as it was written, one update for each keystroke, from one client: what it costs to take, to keep and to read again.
-import * as Y from 'yjs'
 import { diskUsage } from '../load/disk.mjs'
 import { forEachTyped } from '../load/keystrokes.mjs'
 import {
