@@ -1,6 +1,10 @@
 import * as Y from 'yjs'
 import { watchDisturbance } from './disturbance.mjs'
 
+/** Those that keep documents, and the limits: transports that keep nothing. */
+export const PERSISTING = ['y-rooms', 'hocuspocus', 'y-websocket', 'y-socket-io']
+export const ALL = [...PERSISTING, 'ws-relay', 'socket-io-relay']
+
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 const classes = new Map()

@@ -1,17 +1,10 @@
 // F: one document, N editors, each with 5 keystrokes and 5 caret moves a second.
 import { caret, forEachCaret, forEachTyped, Typist } from '../load/keystrokes.mjs'
 import { Histogram } from '../load/histogram.mjs'
-import { act, joinAll, measureCost, rampUp, sleep, verifyText } from '../load/session.mjs'
+import { ALL, act, joinAll, measureCost, rampUp, sleep, verifyText } from '../load/session.mjs'
 
 export const title = 'F  Crowded document: N editors, 5 keystrokes/s and 5 caret moves/s each'
-export const servers = [
-  'y-rooms',
-  'hocuspocus',
-  'y-websocket',
-  'y-socket-io',
-  'ws-relay',
-  'socket-io-relay',
-]
+export const servers = ALL
 export const options = {
   n: { type: 'string', default: '100', note: 'editors' },
   seconds: { type: 'string', default: '5', note: 'measured, after 2 s of the same load' },

@@ -2,12 +2,12 @@
 import { measureSync } from '../load/disk.mjs'
 import { forEachTyped, letterAt, Typist } from '../load/keystrokes.mjs'
 import { Histogram } from '../load/histogram.mjs'
-import { act, clientOf, joinAll, rampUp, settle, textOf } from '../load/session.mjs'
+import { PERSISTING, act, clientOf, joinAll, rampUp, settle, textOf } from '../load/session.mjs'
 import { watchDisturbance } from '../load/disturbance.mjs'
 import { measureThroughput } from '../load/throughput.mjs'
 
 export const title = 'D  Death: the server is killed while one types and another watches'
-export const servers = ['y-rooms', 'hocuspocus', 'y-websocket', 'y-socket-io']
+export const servers = PERSISTING
 export const options = {
   rate: { type: 'string', default: '200', note: 'keystrokes per second' },
   seconds: { type: 'string', default: '5', note: 'until the signal' },

@@ -2,6 +2,7 @@
 import { forEachTyped, Typist } from '../load/keystrokes.mjs'
 import { Histogram } from '../load/histogram.mjs'
 import {
+  ALL,
   act,
   joinAll,
   measureCost,
@@ -13,14 +14,7 @@ import {
 } from '../load/session.mjs'
 
 export const title = 'M  Many documents: two editors in each, 1 keystroke/s each'
-export const servers = [
-  'y-rooms',
-  'hocuspocus',
-  'y-websocket',
-  'y-socket-io',
-  'ws-relay',
-  'socket-io-relay',
-]
+export const servers = ALL
 export const options = {
   documents: { type: 'string', default: '1000', note: 'each with two editors' },
   seconds: { type: 'string', default: '10', note: 'measured, after 2 s of the same load' },

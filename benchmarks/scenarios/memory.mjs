@@ -1,5 +1,6 @@
 // I: what idle connections and open documents cost, and whether it is given back.
 import {
+  ALL,
   atOnce,
   clientIdOf,
   clientOf,
@@ -15,14 +16,7 @@ import { traceDocument } from '../load/trace.mjs'
 import { watchDisturbance } from '../load/disturbance.mjs'
 
 export const title = 'I  Memory: idle connections, two per document; and open documents of 100 KB'
-export const servers = [
-  'y-rooms',
-  'hocuspocus',
-  'y-websocket',
-  'y-socket-io',
-  'ws-relay',
-  'socket-io-relay',
-]
+export const servers = ALL
 export const options = {
   connections: { type: 'string', default: '5000', note: 'idle, on half as many documents' },
   documents: { type: 'string', default: '500', note: 'stored, then opened by one client each' },

@@ -2,6 +2,7 @@
 import { diskUsage } from '../load/disk.mjs'
 import { forEachTyped } from '../load/keystrokes.mjs'
 import {
+  PERSISTING,
   clientIdOf,
   clientOf,
   joinFully,
@@ -13,7 +14,7 @@ import {
 import { typeTrace } from '../load/trace.mjs'
 
 export const title = 'S  Storage: a paper as single keystrokes from one client'
-export const servers = ['y-rooms', 'hocuspocus', 'y-websocket', 'y-socket-io']
+export const servers = PERSISTING
 export const options = {
   edits: { type: 'string', default: '259778', note: 'of the trace' },
   window: { type: 'string', default: '5000', note: 'keystrokes that the reader has not got yet' },
