@@ -13,6 +13,10 @@ const SCENARIOS = {
   F: 'crowd',
   J: 'joining',
   O: 'observers',
+  M: 'documents',
+  I: 'memory',
+  S: 'storage',
+  D: 'death',
 }
 
 const [letter = '', ...rest] = process.argv.slice(2)
@@ -71,7 +75,7 @@ printTable(
     ...Object.fromEntries(
       Object.entries(scenario.ratios).map(([label, key]) => [
         `y-rooms / it: ${label}`,
-        base === undefined || name === 'y-rooms' ? '' : (base[key] / result[key]).toFixed(2),
+        name === 'y-rooms' ? '' : ratio(base?.[key], result[key]),
       ]),
     ),
   })),
@@ -81,11 +85,21 @@ if (values.json !== undefined) {
   await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`)
 }
 const wrong = [...results].flatMap(([name, runs]) =>
-  runs.filter(({ isTextRight }) => isTextRight === false).map(() => name),
+  runs.filter((result) => isWrong(name, result)).map(() => name),
 )
 if (wrong.length > 0) {
   console.error(`what arrived is not what was sent: ${wrong.join(', ')}`)
   process.exitCode = 1
+}
+
+/** Not every server has every number. */
+function ratio(ours, theirs) {
+  return ours === undefined || theirs === undefined ? '' : (ours / theirs).toFixed(2)
+}
+
+/** A server that is overloaded may be late; y-rooms in a smoke run is not. */
+function isWrong(name, { isTextRight, undelivered = 0 }) {
+  return isTextRight === false || (values.smoke && name === 'y-rooms' && undelivered > 0)
 }
 
 /** A machine that is shared gives its cores away now and then; such a run is made again, and the calmest one counts. */

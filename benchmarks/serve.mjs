@@ -1,5 +1,6 @@
 // One server in a process of its own: `serve.mjs <name> <JSON of { directory, options }>`. It tells over IPC what it has cost.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { bytesWritten } from './load/disk.mjs'
 
 const [, , name, json] = process.argv
 const { start } = await import(`./servers/${name}.mjs`)
@@ -17,6 +18,7 @@ const answers = {
       cpuMs: (user + system) / 1000,
       residentBytes: process.memoryUsage.rss(),
       peakBytes: process.resourceUsage().maxRSS * 1024,
+      writtenBytes: bytesWritten(),
     }
   },
   /** How late the event loop was since the last question: the 99th percentile and the longest. */
@@ -31,9 +33,12 @@ const answers = {
   collectGarbage() {
     globalThis.gc?.()
   },
+  writes: () => server.writes?.(),
   compact: (document) => server.compact?.(document),
+  /** What it has written to disk from the first to the last, is its farewell. */
   async close() {
     await server.close()
+    return bytesWritten()
   },
 }
 
@@ -44,6 +49,8 @@ async function reply({ question, argument }) {
   })
 }
 
+// An operator's way to close it in order.
+process.on('SIGTERM', () => void server.close().then(() => process.exit(0)))
 process.on('message', (message) => void reply(message))
 process.send({ answer: server.port })
 // The one who asked is gone.

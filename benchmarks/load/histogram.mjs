@@ -15,6 +15,11 @@ export class Histogram {
     if (ms > this.max) this.max = ms
   }
 
+  clear() {
+    this.#counts.fill(0)
+    this.count = this.max = 0
+  }
+
   quantile(share) {
     let left = share * this.count
     for (let bucket = 0; bucket < BUCKETS; bucket++) {

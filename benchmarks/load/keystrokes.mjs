@@ -1,9 +1,17 @@
 import * as Y from 'yjs'
 import { Reader, varText, varUint } from './bytes.mjs'
 
-/** A text item with an origin, and one without: what typing at one's own caret makes. */
+/** A text item without an origin, and with one to the left, or right: what typing makes. */
 const STRING = 4
 const HAS_ORIGIN = 128
+const HAS_RIGHT_ORIGIN = 64
+
+const ALPHABET = 26
+const LETTER_A = 97
+const codeAt = (clock) => LETTER_A + (clock % ALPHABET)
+
+/** The letter that every client types at this clock. */
+export const letterAt = (clock) => String.fromCharCode(codeAt(clock))
 
 /** Types into the shared text `body`, each letter after the one before, as one Yjs client. No Y.Doc. */
 export class Typist {
@@ -16,7 +24,7 @@ export class Typist {
   type() {
     const client = varUint(this.clientId)
     const clock = this.clock++
-    const letter = 97 + (clock % 26)
+    const letter = codeAt(clock)
     if (clock === 0)
       return Uint8Array.from([1, 1, ...client, 0, STRING, 1, ...varText('body'), 1, letter, 0])
     const before = [...client, ...varUint(clock - 1)]
@@ -37,14 +45,15 @@ export function forEachTyped(update, visit) {
     let to = from
     for (let struct = 0; struct < structs; struct++) {
       const info = reader.bytes[reader.at++]
-      if (info === (STRING | HAS_ORIGIN)) {
-        reader.varUint()
-        reader.varUint()
-      } else if (info === STRING) {
+      if ((info & ~(HAS_ORIGIN | HAS_RIGHT_ORIGIN)) !== STRING) return visitDecoded(update, visit)
+      for (const origin of [HAS_ORIGIN, HAS_RIGHT_ORIGIN])
+        if (info & origin) {
+          reader.varUint()
+          reader.varUint()
+        }
+      if (info === STRING) {
         reader.varUint()
         reader.varBytes()
-      } else {
-        return visitDecoded(update, visit)
       }
       // The letters are ASCII.
       to += reader.varBytes().length

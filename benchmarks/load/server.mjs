@@ -40,10 +40,12 @@ export async function startServer(name, { directory, options, nodeArguments = []
       child.send({ question, argument })
       return answer
     },
+    /** Resolves with the bytes that it has written to disks, if it tells. */
     async close() {
       const ended = once(child, 'exit')
-      child.send({ question: 'close' })
+      const answer = this.ask('close').catch(() => undefined)
       await ended
+      return answer
     },
     async kill(signal) {
       const ended = once(child, 'exit')

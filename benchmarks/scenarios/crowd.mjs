@@ -1,17 +1,10 @@
 // F: one document, N editors, each with 5 keystrokes and 5 caret moves a second.
 import { caret, forEachCaret, forEachTyped, Typist } from '../load/keystrokes.mjs'
 import { Histogram } from '../load/histogram.mjs'
-import { joinAll, measureCost, rampUp, sleep, verifyText } from '../load/session.mjs'
+import { ALL, act, joinAll, measureCost, rampUp, sleep, verifyText } from '../load/session.mjs'
 
 export const title = 'F  Crowded document: N editors, 5 keystrokes/s and 5 caret moves/s each'
-export const servers = [
-  'y-rooms',
-  'hocuspocus',
-  'y-websocket',
-  'y-socket-io',
-  'ws-relay',
-  'socket-io-relay',
-]
+export const servers = ALL
 export const options = {
   n: { type: 'string', default: '100', note: 'editors' },
   seconds: { type: 'string', default: '5', note: 'measured, after 2 s of the same load' },
@@ -21,7 +14,6 @@ export const smoke = { n: '4', seconds: '1' }
 
 const WARM_UP_MS = 2000
 const DRAIN_MS = 15_000
-const SLOWEST_TICK_MS = 5
 
 export async function run({ server, values, name }) {
   const count = Number(values.n)
@@ -49,19 +41,12 @@ export async function run({ server, values, name }) {
   return { ...cost, ...watch.result(), undelivered, isTextRight }
 }
 
-/** Every editor types and moves when its time has come. Timers of Node are late by a millisecond or more; none is left out. */
-async function load(editors, watch, everyMs, untilMs) {
-  for (;;) {
-    const now = performance.now()
-    if (now >= untilMs) return
-    for (const editor of editors)
-      for (; editor.nextAt <= now; editor.nextAt += everyMs) {
-        watch.sent(editor, performance.now())
-        editor.client.sendUpdate(editor.typist.type())
-        editor.client.sendPresence(caret(editor.client.clientId, ++editor.places))
-      }
-    await sleep(SLOWEST_TICK_MS)
-  }
+function load(editors, watch, everyMs, untilMs) {
+  return act(editors, everyMs, untilMs, (editor, now) => {
+    watch.sent(editor, now)
+    editor.client.sendUpdate(editor.typist.type())
+    editor.client.sendPresence(caret(editor.client.clientId, ++editor.places))
+  })
 }
 
 /** Who has seen what of whom, and how late. */

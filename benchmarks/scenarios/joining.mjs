@@ -1,10 +1,18 @@
 // J: joining a document that is stored: alone, and many at once, cold and warm.
 import * as Y from 'yjs'
-import { clientOf, clientIdOf, measureCost, settle } from '../load/session.mjs'
+import {
+  PERSISTING,
+  clientIdOf,
+  clientOf,
+  joinFully,
+  measureCost,
+  settle,
+  textOf,
+} from '../load/session.mjs'
 import { traceDocument } from '../load/trace.mjs'
 
 export const title = 'J  Joining: a paper of 260,000 keystrokes, 245 KB as one update'
-export const servers = ['y-rooms', 'hocuspocus', 'y-websocket', 'y-socket-io']
+export const servers = PERSISTING
 export const options = {
   herd: { type: 'string', default: '300', note: 'joiners at once; a third of them too' },
   bytes: { type: 'string', default: '0', note: 'of another document, random text; 0 is the paper' },
@@ -21,12 +29,12 @@ export async function run({ server: first, start, name, values }) {
   const expected = textOf([update])
 
   let server = await start()
-  const cold = await joinFully(server, name, update.length, 1)
+  const cold = await joinFully(server, name, NAME, update.length, 1)
   const isTextRight = textOf(cold.parts) === expected
   // The document stays open while somebody is in it.
   const warm = []
   for (let join = 0; join < WARM_JOINS; join++) {
-    const { client, ms } = await joinFully(server, name, update.length, 2 + join)
+    const { client, ms } = await joinFully(server, name, NAME, update.length, 2 + join)
     client.close()
     warm.push(ms)
   }
@@ -81,35 +89,12 @@ async function store(server, name, update) {
   const client = new Client(server.port, NAME, clientIdOf(0))
   await client.join()
   await client.sendLarge(update)
-  const reader = await joinFully(server, name, update.length, 1)
+  const reader = await joinFully(server, name, NAME, update.length, 1)
   await server.ask('compact', NAME)
   client.close()
   reader.client.close()
   await settle(server)
   await server.close()
-}
-
-/**
- * One newcomer until it has the content: y-websocket first answers with an empty document and calls it complete, and sends the
- * content as an update later.
- */
-async function joinFully(server, name, bytes, index) {
-  const Client = await clientOf(name)
-  const client = new Client(server.port, NAME, clientIdOf(index))
-  const startedAt = performance.now()
-  const parts = []
-  const isComplete = () => parts.reduce((sum, part) => sum + part.length, 0) > bytes * 0.9
-  const complete = new Promise((resolve, reject) => {
-    client.onUpdate = (update) => {
-      parts.push(update)
-      if (isComplete()) resolve()
-    }
-    client.onLost = () => reject(new Error(`${name} ended the connection of a joiner`))
-  })
-  parts.push(...(await client.join()))
-  if (!isComplete()) await complete
-  complete.catch(() => undefined)
-  return { client, parts, ms: performance.now() - startedAt }
 }
 
 async function joinTogether(server, name, bytes, count) {
@@ -118,7 +103,9 @@ async function joinTogether(server, name, bytes, count) {
   const joined = []
   const cost = await measureCost(server, joined, async () => {
     const all = await Promise.all(
-      Array.from({ length: count }, (_, index) => joinFully(server, name, bytes, 100 + index)),
+      Array.from({ length: count }, (_, index) =>
+        joinFully(server, name, NAME, bytes, 100 + index),
+      ),
     )
     for (const { client, parts, ms } of all) {
       joined.push({ client })
@@ -135,12 +122,6 @@ async function joinTogether(server, name, bytes, count) {
     p99Ms: times[Math.floor(times.length * 0.99)],
     isComplete,
   }
-}
-
-function textOf(updates) {
-  const doc = new Y.Doc()
-  for (const update of updates) Y.applyUpdate(doc, new Uint8Array(update))
-  return doc.getText('body').toString()
 }
 
 const ms = (value) => value.toFixed(value < 10 ? 1 : 0)
