@@ -31,7 +31,7 @@ const CHARTS = [
   },
   {
     file: 'memory',
-    key: 'documentKb',
+    key: 'kbPerDocument',
     factor: 1,
     unit: 'KB',
     title: 'Memory of an open document of 100 KB',

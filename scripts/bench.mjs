@@ -1,4 +1,4 @@
-// `npm run bench -- F --n 200`: builds the product, installs the peers where they are missing, and measures.
+// `npm run bench -- F --n 200`: builds the product, installs the peers where they are missing, and measures. `all` takes every scenario.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -16,4 +16,6 @@ for (const folder of ['benchmarks', 'benchmarks/y-websocket-server'])
     process.stdout.write(`installing ${folder} (compiles SQLite: a minute or two)\n`)
     run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel', 'error', '--prefix', folder)
   }
-run(process.execPath, 'benchmarks/bench.mjs', ...process.argv.slice(2))
+const [scenario, ...rest] = process.argv.slice(2)
+const letters = scenario === 'all' ? ['F', 'O', 'J', 'M', 'I', 'S', 'D'] : [scenario ?? '']
+for (const letter of letters) run(process.execPath, 'benchmarks/bench.mjs', letter, ...rest)

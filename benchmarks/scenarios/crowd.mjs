@@ -7,12 +7,12 @@ export const title = 'F  Crowded document: N editors, 5 keystrokes/s and 5 caret
 export const servers = ALL
 export const options = {
   n: { type: 'string', default: '100', note: 'editors' },
-  seconds: { type: 'string', default: '5', note: 'measured, after 2 s of the same load' },
+  seconds: { type: 'string', default: '5', note: 'measured, after the warm-up' },
+  warmup: { type: 'string', default: '8', note: 'seconds of the same load before' },
   rate: { type: 'string', default: '5', note: 'keystrokes and caret moves per second of each' },
 }
-export const smoke = { n: '4', seconds: '1' }
+export const smoke = { n: '4', seconds: '1', warmup: '0.3' }
 
-const WARM_UP_MS = 2000
 const DRAIN_MS = 15_000
 
 export async function run({ server, values, name }) {
@@ -27,8 +27,9 @@ export async function run({ server, values, name }) {
   }))
   const watch = new Watch(editors)
   const phase = rampUp(editors, everyMs)
-  const endAt = phase.startAt + WARM_UP_MS + Number(values.seconds) * 1000
-  await load(editors, watch, everyMs, phase.startAt + WARM_UP_MS)
+  const warmAt = phase.startAt + Number(values.warmup) * 1000
+  const endAt = warmAt + Number(values.seconds) * 1000
+  await load(editors, watch, everyMs, warmAt)
   const cost = await measureCost(server, editors, async () => {
     watch.start()
     await load(editors, watch, everyMs, endAt)

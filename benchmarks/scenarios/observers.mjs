@@ -7,11 +7,11 @@ export const title = 'O  Observers: one writer at 10/s, W watchers whose carets 
 export const servers = ['y-rooms', 'hocuspocus', 'y-websocket', 'y-socket-io']
 export const options = {
   w: { type: 'string', default: '1500', note: 'watchers' },
-  seconds: { type: 'string', default: '10', note: 'measured, after 5 s of the same load' },
+  warmup: { type: 'string', default: '8', note: 'seconds of the same load before' },
+  seconds: { type: 'string', default: '10', note: 'measured, after the warm-up' },
 }
-export const smoke = { w: '5', seconds: '1' }
+export const smoke = { w: '5', seconds: '1', warmup: '0.3' }
 
-const WARM_UP_MS = 5000
 const DRAIN_MS = 15_000
 const LETTER_MS = 100
 const CARET_MS = 1000
@@ -32,10 +32,11 @@ export async function run({ server, values, name }) {
   const watch = watchAll(watchers, typist)
   const load = loadUntil(members, typist, watch)
   const startAt = performance.now()
-  await load(startAt + WARM_UP_MS)
+  const warmAt = startAt + Number(values.warmup) * 1000
+  await load(warmAt)
   watch.isMeasuring = true
   const cost = await measureCost(server, members, () =>
-    load(startAt + WARM_UP_MS + Number(values.seconds) * 1000),
+    load(warmAt + Number(values.seconds) * 1000),
   )
   watch.isMeasuring = false
   const undelivered = await drained(watchers, typist)
