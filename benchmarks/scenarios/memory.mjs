@@ -102,16 +102,16 @@ async function store(server, name, update, count) {
 }
 
 async function measureOpening(server, count, open) {
-  const memory = await memoryOf(server)
+  const start = await memoryOf(server)
   const before = await server.ask('usage')
   const clients = await open()
   await settle(server)
   const after = await server.ask('usage')
   const held = await memoryOf(server)
-  const kbPerOne = (kind) => (held[kind] - memory[kind]) / count / 1e3
+  const kbPerOne = (kind) => (held[kind] - start[kind]) / count / 1e3
   return {
     clients,
-    startBytes: memory.residentBytes,
+    startBytes: start.residentBytes,
     cpuMs: after.cpuMs - before.cpuMs,
     kbPerOne: kbPerOne('residentBytes'),
     anonymousKbPerOne: kbPerOne('anonymousBytes'),
