@@ -20,7 +20,7 @@ export const servers = ALL
 export const options = {
   connections: { type: 'string', default: '5000', note: 'idle, on half as many documents' },
   documents: { type: 'string', default: '500', note: 'stored, then opened by one client each' },
-  share: { type: 'string', default: '0.6', note: 'of the trace: the size of those' },
+  share: { type: 'string', default: '0.36', note: 'of the trace: 100 KB' },
   settle: { type: 'string', default: '60', note: 'seconds after all have left' },
 }
 export const smoke = { connections: '20', documents: '4', share: '0.02', settle: '0' }
