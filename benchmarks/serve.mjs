@@ -1,6 +1,7 @@
 // One server in a process of its own: `serve.mjs <name> <JSON of { directory, options }>`. It tells over IPC what it has cost.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { bytesWritten } from './load/disk.mjs'
+import { anonymousBytes } from './load/memory.mjs'
 
 const [, , name, json] = process.argv
 const { start } = await import(`./servers/${name}.mjs`)
@@ -17,6 +18,7 @@ const answers = {
       /** Processor time of all threads, as the operating system counts it. */
       cpuMs: (user + system) / 1000,
       residentBytes: process.memoryUsage.rss(),
+      anonymousBytes: anonymousBytes(),
       peakBytes: process.resourceUsage().maxRSS * 1024,
       writtenBytes: bytesWritten(),
     }

@@ -30,7 +30,7 @@ const VERIFIED = 8
 export async function run({ server, values, name }) {
   const documents = Number(values.documents)
   const everyMs = 1000 / Number(values.rate)
-  const before = await memoryOf(server)
+  const before = (await memoryOf(server)).residentBytes
   const editors = await joinAll(name, server.port, documents, 2 * documents, (client) => ({
     client,
     typist: new Typist(client.clientId),
@@ -39,7 +39,7 @@ export async function run({ server, values, name }) {
     seen: 0,
     nextAt: 0,
   }))
-  const residentBytes = (await memoryOf(server)) - before
+  const residentBytes = (await memoryOf(server)).residentBytes - before
 
   const latencies = new Histogram()
   for (const [index, editor] of editors.entries())

@@ -20,7 +20,7 @@ export const servers = ALL
 export const options = {
   connections: { type: 'string', default: '5000', note: 'idle, on half as many documents' },
   documents: { type: 'string', default: '500', note: 'stored, then opened by one client each' },
-  share: { type: 'string', default: '0.6', note: 'of the trace: the size of those' },
+  share: { type: 'string', default: '0.36', note: 'of the trace: 100 KB' },
   settle: { type: 'string', default: '60', note: 'seconds after all have left' },
 }
 export const smoke = { connections: '20', documents: '4', share: '0.02', settle: '0' }
@@ -75,6 +75,7 @@ async function measureOpened({ first, start, name, values, settleMs }) {
   const left = await measureLeaving(server, opening, settleMs)
   return {
     kbPerDocument: opening.kbPerOne,
+    anonymousKbPerDocument: opening.anonymousKbPerOne,
     openCpuMs: opening.cpuMs,
     documentsLeftShare: left.asIs,
     documentsLeftCollectedShare: left.collected,
@@ -101,17 +102,19 @@ async function store(server, name, update, count) {
 }
 
 async function measureOpening(server, count, open) {
-  const startBytes = await memoryOf(server)
+  const start = await memoryOf(server)
   const before = await server.ask('usage')
   const clients = await open()
   await settle(server)
   const after = await server.ask('usage')
-  const heldBytes = await memoryOf(server)
+  const held = await memoryOf(server)
+  const kbPerOne = (kind) => (held[kind] - start[kind]) / count / 1e3
   return {
     clients,
-    startBytes,
+    startBytes: start.residentBytes,
     cpuMs: after.cpuMs - before.cpuMs,
-    kbPerOne: (heldBytes - startBytes) / count / 1e3,
+    kbPerOne: kbPerOne('residentBytes'),
+    anonymousKbPerOne: kbPerOne('anonymousBytes'),
   }
 }
 
@@ -121,7 +124,8 @@ async function measureLeaving(server, { clients, startBytes }, settleMs) {
   await sleep(settleMs)
   await settle(server)
   const { residentBytes } = await server.ask('usage')
-  return { asIs: residentBytes / startBytes, collected: (await memoryOf(server)) / startBytes }
+  const collected = await memoryOf(server)
+  return { asIs: residentBytes / startBytes, collected: collected.residentBytes / startBytes }
 }
 
 const show = (value, digits, factor = 1) =>
@@ -133,6 +137,7 @@ export const columns = {
   'left, % of start': ({ leftShare }) => show(leftShare, 0, 100),
   '… collected': ({ leftCollectedShare }) => show(leftCollectedShare, 0, 100),
   'KB per document': ({ kbPerDocument }) => show(kbPerDocument, 0),
+  '… anonymous': ({ anonymousKbPerDocument }) => show(anonymousKbPerDocument, 0),
   'cpu s to open': ({ openCpuMs }) => show(openCpuMs, 2, 1e-3),
   'left, %': ({ documentsLeftShare }) => show(documentsLeftShare, 0, 100),
   'collected, %': ({ documentsLeftCollectedShare }) => show(documentsLeftCollectedShare, 0, 100),
