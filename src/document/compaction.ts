@@ -55,6 +55,7 @@ export class Compaction {
     // A fold under way began before what is durable now.
     for (let running; (running = this.#running.get(document)) !== undefined;) await running
     if (this.#isClosing) return
+    const before = document.snapshot?.seq
     const run = this.#fold(document)
       .catch(async (error: unknown) => {
         if (await this.#isGone(document)) return
@@ -65,7 +66,11 @@ export class Compaction {
           error,
         })
       })
-      .finally(() => this.#running.delete(document))
+      .finally(() => {
+        this.#running.delete(document)
+        // A burst may have ended while this was folded: nothing else would fold the rest.
+        if (!this.#isClosing && document.snapshot?.seq !== before) this.consider(document)
+      })
     this.#running.set(document, run)
     await run
   }

@@ -94,6 +94,19 @@ describe('folding an open document', () => {
     expectEqualDocuments(stored, doc)
   })
 
+  test('[LOG12] what a burst left while its beginning was folded is folded next, without another edit', async () => {
+    const { storage, compaction, document, write } = await scene()
+    await write('a', 'b', 'c')
+    const storing = storage.hold('replacePrefix')
+    const run = compaction.run(document)
+    await storing
+    await write(...Array.from({ length: 12 }, () => 'late'))
+    storage.release('replacePrefix')
+    await run
+    await compaction.whenIdle()
+    expect([document.snapshot?.seq, document.tailEntries]).toEqual([15, 0])
+  })
+
   test('[LOG12] the log of a large document is folded after more entries than that of a small one', async () => {
     const { compaction, document, write } = await scene()
     await write('x'.repeat(40 * 1024))
