@@ -29,13 +29,6 @@ const CHARTS = [
     title: 'First join after a start: until the content is there',
     name: 'cold',
   },
-  {
-    file: 'memory',
-    key: 'kbPerDocument',
-    factor: 1,
-    unit: 'KB',
-    title: 'Memory of an open document of 100 KB',
-  },
 ]
 
 const WIDTH = 640
