@@ -125,6 +125,10 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     return this.#epoch
   }
 
+  get neededAt(): number {
+    return this.room.neededAt
+  }
+
   /** The last durable sequence number. */
   get head(): number {
     return this.#recent.head

@@ -25,6 +25,12 @@ const LISTENERS_PER_MS = 16
 const MAX_RELAY_INTERVAL_MS = 60
 
 /**
+ * From this many listeners on, the disk waits for the room: what would be durable long before its relay is written together with what comes until
+ * then. A smaller room is acknowledged as fast as the disk can.
+ */
+const CROWD = 16
+
+/**
  * So many bytes of presence are handed to members in one go, some milliseconds of work; then others get their turn. A thousand
  * members with carets make a message of 100 KB for each of them.
  */
@@ -61,6 +67,11 @@ export class Room {
 
   get size(): number {
     return this.#listeners.size
+  }
+
+  /** When what becomes durable now would be relayed, in the clock's milliseconds, if it is worth waiting for; -Infinity: at once. */
+  get neededAt(): number {
+    return this.#listeners.size < CROWD ? -Infinity : this.#relayedAt + this.#interval()
   }
 
   add(listener: Listener): void {

@@ -6,6 +6,11 @@ import type { DocumentName, Epoch } from '../../protocol/index.ts'
 export interface CommitParty<Entry extends NewEntry> {
   readonly name: DocumentName
   readonly epoch: Epoch
+  /**
+   * From when on anybody makes use of its entries, in the clock's milliseconds; in the past: at once. A write that ends before it gains nothing, and
+   * costs what the next one costs.
+   */
+  readonly neededAt: number
   /** The entries are durable, with sequence numbers from `firstSeq` on. */
   handleCommitted(entries: readonly Entry[], firstSeq: number): void
   /**
@@ -34,12 +39,18 @@ const ENTRY_OVERHEAD_BYTES = 512
 /** So much waits for no interval: more of it would make the batches slower, not fewer. */
 const LARGE_BATCH_BYTES = 256 * 1024
 
+/** Nobody's entries wait longer than this before their write begins, whatever he says. */
+const MAX_HOLD_MS = 60
+
+/** The weight of the last write in what is taken for the duration of the next. */
+const DURATION_WEIGHT = 1 / 8
+
 export interface CommitOptions {
   /** Beyond so many bytes that wait or are being written, `isFull` says so. */
   readonly maxPendingBytes: number
   /**
    * Milliseconds from the beginning of one batch to that of the next, at least, while there is no lack of entries. A batch costs the event loop as
-   * much as twenty entries in it. A log that was quiet for so long is written to at once. 0: never waits.
+   * much as twenty entries in it. A log that was quiet for so long is written to at once, unless nobody needs it yet. 0: never waits.
    */
   readonly intervalMs: number
 }
@@ -60,8 +71,9 @@ export class CommitLoop<Entry extends NewEntry> {
   #idleListeners: (() => void)[] = []
 
   #startedAt = -Infinity
-  /** Ends the wait for the interval. */
-  #startNow: (() => void) | null = null
+  /** How long writes take, smoothed. */
+  #durationMs = 0
+  #wait: Wait | null = null
 
   constructor(storage: Storage, clock: Clock, observer: CommitObserver, options: CommitOptions) {
     this.#storage = storage
@@ -89,7 +101,10 @@ export class CommitLoop<Entry extends NewEntry> {
     const queue = this.#waiting.get(party)
     if (queue === undefined) this.#waiting.set(party, [entry])
     else queue.push(entry)
-    if (this.#pendingBytes >= LARGE_BATCH_BYTES) this.#startNow?.()
+    if (this.#wait !== null) {
+      const isLarge = this.#pendingBytes >= LARGE_BATCH_BYTES
+      if (isLarge || party.neededAt < this.#wait.neededAt) this.#wait.end()
+    }
     if (this.#isRunning) return
     this.#isRunning = true
     // The sockets of one event-loop turn deliver many updates; waiting for its end puts them into one batch.
@@ -104,8 +119,7 @@ export class CommitLoop<Entry extends NewEntry> {
 
   async #run(): Promise<void> {
     while (this.#waiting.size > 0) {
-      const due = this.#whenDue()
-      if (due !== null) await due
+      if (this.#msUntilStart(this.#neededAt()) > 0) await this.#whenDue()
       const batch = this.#waiting
       this.#waiting = new Map()
       await this.#commit(batch)
@@ -116,19 +130,43 @@ export class CommitLoop<Entry extends NewEntry> {
     for (const listener of listeners) listener()
   }
 
-  #whenDue(): Promise<void> | null {
+  /** Waits until the interval is over and a write that begins ends when the first entry is needed. */
+  async #whenDue(): Promise<void> {
+    let isOver = false
+    while (!isOver) {
+      const neededAt = this.#neededAt()
+      const waitMs = this.#msUntilStart(neededAt)
+      if (waitMs <= 0) return
+      isOver = await new Promise((resolve) => {
+        const end = (isTimeOver: boolean): void => {
+          this.#wait = null
+          cancel()
+          resolve(isTimeOver)
+        }
+        const cancel = this.#clock.setTimer(waitMs, () => end(true))
+        this.#wait = { neededAt, end: () => end(false) }
+      })
+    }
+  }
+
+  #msUntilStart(neededAt: number): number {
     const { intervalMs } = this.#options
-    // Never longer than the interval: the time of day may have been set back.
-    const waitMs = Math.min(intervalMs, this.#startedAt + intervalMs - this.#clock.now())
-    if (waitMs <= 0 || this.#pendingBytes >= LARGE_BATCH_BYTES) return null
-    return new Promise((resolve) => {
-      const cancel = this.#clock.setTimer(waitMs, () => this.#startNow?.())
-      this.#startNow = () => {
-        this.#startNow = null
-        cancel()
-        resolve()
-      }
-    })
+    if (intervalMs === 0 || this.#pendingBytes >= LARGE_BATCH_BYTES) return 0
+    const now = this.#clock.now()
+    // Never longer than this: the time of day may have been set back.
+    const untilInterval = Math.min(intervalMs, this.#startedAt + intervalMs - now)
+    const untilNeeded = Math.min(MAX_HOLD_MS, neededAt - this.#durationMs - now)
+    return Math.max(untilInterval, untilNeeded)
+  }
+
+  /** The first of what waits. */
+  #neededAt(): number {
+    let first = Infinity
+    for (const party of this.#waiting.keys()) {
+      first = Math.min(first, party.neededAt)
+      if (first === -Infinity) break
+    }
+    return first
   }
 
   async #commit(batch: ReadonlyMap<CommitParty<Entry>, Entry[]>): Promise<void> {
@@ -151,6 +189,7 @@ export class CommitLoop<Entry extends NewEntry> {
       return
     }
     const durationMs = this.#clock.now() - startedAt
+    this.#durationMs += (durationMs - this.#durationMs) * DURATION_WEIGHT
     this.#observe((observer) => observer.handleBatchCommitted(count, bytes, durationMs))
     let position = 0
     for (const [party, entries] of batch) {
@@ -189,6 +228,13 @@ export class CommitLoop<Entry extends NewEntry> {
       // The entries have met their fate all the same.
     }
   }
+}
+
+/** A batch that waits for its time. */
+interface Wait {
+  readonly neededAt: number
+  /** Looks again whether it is time. */
+  readonly end: () => void
 }
 
 function pendingBytesOf(entry: NewEntry): number {

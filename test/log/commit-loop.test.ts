@@ -6,6 +6,7 @@ import { ManualClock } from '../support/manual-clock.ts'
 
 class Party implements CommitParty<NewEntry> {
   readonly epoch = 'epoch'
+  neededAt = -Infinity
   readonly name: DocumentName
   readonly committed: [count: number, firstSeq: number][] = []
   readonly failed: [count: number, cause: CommitFailure][] = []
@@ -138,6 +139,54 @@ describe('the commit loop', () => {
     clock.endTurn()
     clock.advance(10)
     expect(await written()).toBe(5)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('[LOG14] a write that nobody needs yet ends when it is needed, and takes with it what comes until then', async () => {
+    const { clock, writes, loop } = scene({ maxPendingBytes: Infinity, intervalMs: 4 })
+    const [crowd, quiet] = [new Party('crowd'), new Party('quiet')]
+    const written = async (): Promise<number> => {
+      await microtasks()
+      return writes.length
+    }
+    const end = async (seq: number): Promise<void> => {
+      writes.at(-1)!.end(writes.at(-1)!.batch.map(() => ({ ok: true, firstSeq: seq })))
+      await microtasks()
+    }
+    // Writes take 8 ms; an eighth of the last one is what the next is expected to take.
+    loop.enqueue(crowd, entry)
+    clock.endTurn()
+    clock.advance(8)
+    await end(1)
+    crowd.neededAt = clock.now() + 20
+    loop.enqueue(crowd, entry)
+    clock.endTurn()
+    clock.advance(18)
+    loop.enqueue(crowd, entry)
+    expect(await written()).toBe(1)
+    clock.advance(1)
+    expect(await written()).toBe(2)
+    expect(writes[1]!.batch[0]!.entries).toHaveLength(2)
+    await end(2)
+    // Somebody else needs his at once: the other's go with it.
+    crowd.neededAt = clock.now() + 30
+    loop.enqueue(crowd, entry)
+    clock.endTurn()
+    clock.advance(10)
+    expect(await written()).toBe(2)
+    loop.enqueue(quiet, entry)
+    expect(await written()).toBe(3)
+    expect(writes[2]!.batch).toHaveLength(2)
+    await end(4)
+    // The time of day is set back by an hour: nobody waits for an hour.
+    crowd.neededAt = clock.now()
+    clock.setBack(3_600_000)
+    loop.enqueue(crowd, entry)
+    clock.endTurn()
+    clock.advance(60)
+    expect(await written()).toBe(4)
+    await end(6)
+    await loop.whenIdle()
     expect(clock.pendingTimers).toBe(0)
   })
 
