@@ -55,6 +55,7 @@ export class Admission {
 
   /** The connection is gone: refuses what waits. */
   close(): void {
+    if (this.#waiting.length === 0) return
     const gone = new DocumentError('server-closing', 'the connection is gone')
     for (const { refuse } of this.#waiting.splice(0)) refuse(gone)
     this.#waitingBytes = 0
