@@ -17,6 +17,8 @@ const SCENARIOS = {
   I: 'memory',
   S: 'storage',
   D: 'death',
+  L: 'large',
+  R: 'returning',
 }
 
 const [letter = '', ...rest] = process.argv.slice(2)

@@ -17,5 +17,6 @@ for (const folder of ['benchmarks', 'benchmarks/y-websocket-server'])
     run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel', 'error', '--prefix', folder)
   }
 const [scenario, ...rest] = process.argv.slice(2)
-const letters = scenario === 'all' ? ['F', 'O', 'J', 'M', 'I', 'S', 'D'] : [scenario ?? '']
+const letters =
+  scenario === 'all' ? ['F', 'O', 'J', 'M', 'I', 'S', 'D', 'L', 'R'] : [scenario ?? '']
 for (const letter of letters) run(process.execPath, 'benchmarks/bench.mjs', letter, ...rest)

@@ -1,3 +1,4 @@
+import express from 'express'
 import { createServer } from 'node:http'
 import { createDocumentServer, levelStorage } from '../product.mjs'
 
@@ -15,7 +16,7 @@ export async function start({ directory, options = {} }) {
     logger: { debug() {}, info() {}, warn: console.warn, error: console.error },
     ...options,
   })
-  const http = createServer()
+  const http = createServer(express().use('/api', documents.router()))
   documents.attach(http)
   await documents.ready()
   await new Promise((resolve) => http.listen(0, '127.0.0.1', resolve))
