@@ -10,6 +10,9 @@ import { shareFrames, type SharedFrames } from './shared-frames.ts'
 const EVENT = 2
 const ACK = 3
 
+/** The answer to a join with a cursor carries the state vector; larger attachments are states. */
+const SMALL_ANSWER_BYTES = 1024
+
 interface Packet {
   readonly type: number
   readonly data: readonly unknown[]
@@ -88,8 +91,8 @@ export class SocketTransport implements Transport {
   #sendDirectly(packet: Packet): boolean {
     if (!canShareFrames(this.#engine.transport) || !this.#meter.canWriteDirectly) return false
     const packets = this.#frames.encode(packet)
-    const [first] = packets
-    if (packets.length > 1 || typeof first !== 'string') return false
+    // Large attachments would be copied into one buffer; a socket's own way writes them from where they are.
+    if (packets.some(({ length }) => length > SMALL_ANSWER_BYTES)) return false
     return this.#meter.writeDirectly(shareFrames(packets).frames)
   }
 
