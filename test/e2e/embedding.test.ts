@@ -43,9 +43,12 @@ describe('embedding', () => {
     for (let seq = 1; seq <= 5; seq++)
       expect(await writer.update(document, type('a'))).toMatchObject({ ok: true, seq })
     await reader.until(() => reader.updates.at(-1)?.to === 5)
+    // Neither does the answer to a join, while the document is small.
+    await writer.join('draft', { clientId: doc.clientID })
     expect(packets).toBe(0)
 
-    // Answers with bytes go the usual way.
+    // Large attachments are not copied into a frame: they go the usual way.
+    await writer.update(document, type('b'.repeat(5000)))
     await writer.join('draft', { clientId: doc.clientID })
     expect(packets).toBeGreaterThan(0)
     for (const client of [writer, reader]) client.close()
