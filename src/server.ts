@@ -3,6 +3,7 @@ import { documentNameFault, isDocumentName, type DocumentName } from '../protoco
 import { decideAccess, identify, reportingWrongAnswers } from './access/decisions.ts'
 import type { User } from './access/access.ts'
 import type { Transport } from './connection/connection.ts'
+import { BulkPacer } from './connection/bulk-pacer.ts'
 import { Gateway, type Accepted, type AttachTarget } from './connection/gateway.ts'
 import { Compaction } from './document/compaction.ts'
 import { DocumentEditor } from './document/document-editor.ts'
@@ -131,6 +132,7 @@ export class Server implements DocumentServer {
     this.#gateway = new Gateway(options, {
       registry: this.#registry,
       reader: this.#reader,
+      pacer: new BulkPacer(clock),
       authorize: options.authorize,
       maxUpdateBytes: options.maxUpdateBytes,
       maxPresenceBytes: options.maxPresenceBytes,

@@ -15,6 +15,7 @@ import type { DocumentRegistry, Lease } from '../document/document-registry.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
 import { DocumentError } from '../errors.ts'
 import { Admission } from './admission.ts'
+import type { BulkPacer } from './bulk-pacer.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
 import {
@@ -37,6 +38,7 @@ export interface Transport {
 export interface ConnectionServices {
   readonly registry: DocumentRegistry
   readonly reader: DocumentReader
+  readonly pacer: BulkPacer
   readonly authorize: Authorize
   readonly maxUpdateBytes: number
   readonly maxPresenceBytes: number
@@ -154,14 +156,16 @@ export class Connection implements Peer {
   }
 
   async #pull(session: Session, pull: PullRequest): Promise<PullAnswer> {
-    const { reader } = this.#services
+    const { reader, pacer } = this.#services
     if (pull.epoch !== session.document.epoch)
       throw new DocumentError('document-reset', 'the document has another epoch')
     if ('snapshot' in pull) {
       const chunk = await reader.snapshotChunk(session.document, pull.snapshot, pull.chunk)
+      await pacer.enter(chunk.length)
       return { ok: true, seq: pull.snapshot, updates: [chunk] }
     }
     const page = await reader.page(session.document, pull.after)
+    await pacer.enter(sizeOf(page.updates))
     return { ok: true, seq: page.seq, updates: page.updates }
   }
 
@@ -206,7 +210,7 @@ export class Connection implements Peer {
   }
 
   async #join(join: Join, lease: Lease, access: 'read' | 'write'): Promise<JoinAnswer> {
-    const { reader, maxUpdateBytes, maxPresenceBytes } = this.#services
+    const { reader, pacer, maxUpdateBytes, maxPresenceBytes } = this.#services
     const { document } = lease
     await document.whenLoaded()
     if (join.epoch !== null && join.epoch !== document.epoch)
@@ -220,6 +224,7 @@ export class Connection implements Peer {
       join.stateVector,
       join.encodedStateVector,
     )
+    await pacer.enter(sizeOf(catchUp.updates))
     await document.whenLoaded()
     if (!this.#isOpen) throw new DocumentError('server-closing', 'the connection is gone')
 
@@ -271,4 +276,8 @@ export class Connection implements Peer {
       )
     return new Uint8Array(update)
   }
+}
+
+function sizeOf(updates: readonly Uint8Array[]): number {
+  return updates.reduce((sum, update) => sum + update.length, 0)
 }

@@ -8,6 +8,7 @@ import type { DocumentRegistry } from '../../src/document/document-registry.ts'
 import { OpenDocument, type PendingEntry } from '../../src/document/open-document.ts'
 import { SnapshotCache } from '../../src/document/snapshot-cache.ts'
 import { DocumentError } from '../../src/errors.ts'
+import { BulkPacer } from '../../src/connection/bulk-pacer.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
 import { NUMBER_OPTIONS } from '../../src/options.ts'
 import { memoryStorage } from '../../src/storage/memory-storage.ts'
@@ -51,6 +52,7 @@ async function scene() {
       acquire: () => Promise.resolve({ document, release: ignore }),
     } as Partial<DocumentRegistry> as DocumentRegistry,
     reader: new DocumentReader(storage, new SnapshotCache(storage, 0), {} as never),
+    pacer: new BulkPacer(clock),
     authorize: () => 'write',
     maxUpdateBytes: 1000,
     maxPresenceBytes: 1000,

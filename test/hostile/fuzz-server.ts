@@ -8,6 +8,7 @@ import { DocumentReader } from '../../src/document/document-reader.ts'
 import { DocumentRegistry, type Lease } from '../../src/document/document-registry.ts'
 import { OpenDocument, type PendingEntry } from '../../src/document/open-document.ts'
 import { SnapshotCache } from '../../src/document/snapshot-cache.ts'
+import { BulkPacer } from '../../src/connection/bulk-pacer.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
 import type { DocumentWorker } from '../../src/log/document-worker.ts'
 import { diff, fold, merge, toJson } from '../../src/log/fold.ts'
@@ -113,6 +114,7 @@ export class FuzzServer {
     this.#gateway = new Gateway(options, {
       registry: this.#registry,
       reader: new DocumentReader(storage, new SnapshotCache(storage, 1_000_000), inlineWorker),
+      pacer: new BulkPacer(options.clock),
       authorize: options.authorize,
       maxUpdateBytes: options.maxUpdateBytes,
       maxPresenceBytes: options.maxPresenceBytes,
