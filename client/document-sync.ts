@@ -107,6 +107,15 @@ export class DocumentSync implements ChannelMember {
     this.#leave()
   }
 
+  /** Joins again, to compare what the document has got from elsewhere with what the server has. */
+  rejoin(): void {
+    const state = this.#state
+    if (state.at !== 'joining' && state.at !== 'loading' && state.at !== 'live') return
+    const channel = state.at === 'joining' ? state.channel : state.membership.channel
+    this.#leave()
+    this.#join(channel)
+  }
+
   handleLocalChange(): void {
     if (this.#state.at === 'live') this.#state.uploader.schedule()
   }

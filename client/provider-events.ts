@@ -1,5 +1,8 @@
+import type { Awareness } from 'y-protocols/awareness'
+import type * as Y from 'yjs'
 import type { ConnectionStatus } from './connection-options.ts'
 import type { ProviderError } from './provider-error.ts'
+import type { StatesEntry } from './presence-events.ts'
 import type { SocketIOProvider } from './provider.ts'
 
 /**
@@ -11,6 +14,20 @@ import type { SocketIOProvider } from './provider.ts'
  * - `rejected`: the server refused one; this copy has diverged.
  */
 export type SaveState = 'saved' | 'saving' | 'unsaved' | 'rejected'
+
+/** What the server lets this connection do with the document, in Hocuspocus' words. */
+export type Scope = 'read-write' | 'readonly'
+
+/** An Awareness as the editors' own types describe it: states are whatever they put there. */
+export type EditorAwareness = Awareness & {
+  // oxlint-disable-next-line typescript/no-explicit-any -- Lexical's type; `unknown` would not be assignable to it.
+  getLocalState(): any
+  // oxlint-disable-next-line typescript/no-explicit-any -- as above.
+  getStates(): Map<number, any>
+}
+
+/** The connection as y-sweet's users know it. `handshaking`: connected, and not in sync yet. */
+export type ConnectionPhase = 'offline' | 'connecting' | 'error' | 'handshaking' | 'connected'
 
 /** How a connection or a membership ended, in the shape of a browser's CloseEvent. */
 export interface CloseDescription {
@@ -37,6 +54,32 @@ export type ProviderEvents = {
   rejected: (event: { update: Uint8Array; error: ProviderError }) => void
   /** Bytes of a large document as they arrive, before the first `sync`. */
   progress: (event: { received: number; total: number }) => void
+  /** A connection stands; `open` is the same moment. */
+  connect: () => void
+  open: (event: { event: Event | null }) => void
+  /** The connection is gone, or the server has refused for good; `close` is the same moment. */
+  disconnect: (event: { event: CloseDescription }) => void
+  close: (event: { event: CloseDescription }) => void
+  'connection-status': (phase: ConnectionPhase) => void
+  /** The server has let us into the document; again after every reconnection. */
+  authenticated: (event: { scope: Scope }) => void
+  /** Who we are, or may do, was refused. `permanent`: nothing is tried until somebody calls `connect`. */
+  authenticationFailed: (event: { reason: string; code: string; permanent: boolean }) => void
+  /** What we may do is known for the first time, or has changed. */
+  scope: (event: { scope: Scope; previous: Scope | undefined }) => void
+  /** There are changes without a durable acknowledgement, or there are none any more. */
+  'local-changes': (hasLocalChanges: boolean) => void
+  /** Somebody announced a presence state, changed or not. */
+  awarenessUpdate: (event: { states: StatesEntry[] }) => void
+  /** Somebody's presence state has changed. */
+  awarenessChange: (event: { states: StatesEntry[] }) => void
+  /** Changes of others, as one Yjs update, after they were applied. The origin is the provider. */
+  update: (update: Uint8Array, origin: unknown) => void
+  /**
+   * The document has begun a new history on the server, and this Y.Doc belongs to the old one. The new Y.Doc is to be shown in its
+   * place.
+   */
+  reload: (doc: Y.Doc) => void
   error: (error: ProviderError) => void
   destroy: (provider: SocketIOProvider) => void
 }
@@ -48,6 +91,9 @@ export interface ProviderState {
   readonly saveState: SaveState
   readonly unsyncedChanges: number
   readonly lastSavedAt: number | null
+  /** Undefined until the server has let us in. */
+  readonly scope: Scope | undefined
+  readonly readOnly: boolean
   /** The last error since the last successful sync. */
   readonly error: ProviderError | null
 }

@@ -1,8 +1,8 @@
-import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
 import { CLOSED_ABNORMALLY, CLOSED_HERE, closeCode } from './close-code.ts'
 import type { Clock } from './clock.ts'
-import { acquireConnection, releaseConnection } from './connection-registry.ts'
+import { Compatibility } from './compatibility.ts'
+import { connectionFor, type HeldConnection } from './connection-registry.ts'
 import type { ConnectionMember, ConnectionStatus } from './connection-options.ts'
 import type { SocketIOConnection } from './connection.ts'
 import { deferred } from './deferred.ts'
@@ -11,7 +11,8 @@ import { DocumentSync } from './document-sync.ts'
 import { createOwnAwareness, type OwnAwareness } from './own-awareness.ts'
 import { Presence } from './presence.ts'
 import { ProviderError } from './provider-error.ts'
-import type { ProviderState, SaveState } from './provider-events.ts'
+import { isAccessRefusal } from './access-refusal.ts'
+import type { EditorAwareness, ProviderState, SaveState, Scope } from './provider-events.ts'
 import { isFormatCleanup } from './format-cleanup.ts'
 import { NamedProvider } from './provider-names.ts'
 import {
@@ -22,9 +23,11 @@ import {
   type ResolvedConfig,
 } from './provider-options.ts'
 import { SaveLedger } from './save-ledger.ts'
-import { SaveWaiters, type WhenSavedOptions } from './save-waiters.ts'
+import { SaveStatus } from './save-status.ts'
+import type { WhenSavedOptions } from './save-waiters.ts'
 import type { SocketIOOptions } from './socket-io-wire.ts'
 import { StateView } from './state-view.ts'
+import { Subdocuments } from './subdocuments.ts'
 import { isEmptyDocument } from './upload-plan.ts'
 
 /**
@@ -39,33 +42,36 @@ export class SocketIOProvider extends NamedProvider {
   override readonly doc: Y.Doc
   override readonly name: string
   /** Whose state the application sets and whose others it shows. The same object for life. */
-  readonly awareness: Awareness
+  override readonly awareness: EditorAwareness
   readonly connection: SocketIOConnection
   readonly configuration: Readonly<ResolvedConfig>
   /** What the application wants: set by `connect`, cleared by `disconnect` and by a final refusal. */
-  shouldConnect = false
+  override shouldConnect = false
 
   readonly #clock: Clock
   readonly #ownAwareness: OwnAwareness | null
+  readonly #held: HeldConnection
   readonly #presence: Presence
   readonly #ledger: SaveLedger
   readonly #sync: DocumentSync
   readonly #member: ConnectionMember
   /** What Yjs tidied up in a document that we only read: nobody's edit, and not to be refused as one. */
   readonly #cleanups = new WeakSet<Y.Transaction>()
-  readonly #saveWaiters: SaveWaiters
+  readonly #saving: SaveStatus
   readonly #view = new StateView<ProviderState>(() => {
-    const { status, synced, saveState, unsyncedChanges, lastSavedAt } = this
-    return { status, synced, saveState, unsyncedChanges, lastSavedAt, error: this.#error }
+    const { status, synced, saveState, unsyncedChanges, lastSavedAt, readOnly } = this
+    const scope = this.authorizedScope
+    const error = this.#error
+    return { status, synced, saveState, unsyncedChanges, lastSavedAt, scope, readOnly, error }
   })
   #whenSynced = deferred<this>()
   #status: ConnectionStatus = 'disconnected'
-  #saveState: SaveState = 'saved'
-  #unsyncedChanges = 0
-  #lastSavedAt: number | null = null
   #error: ProviderError | null = null
   /** The refusal that ended it, until the next `connect`. */
   #refusal: ProviderError | null = null
+  #scope: Scope | undefined
+  readonly #compatibility: Compatibility
+  readonly #subdocuments: Subdocuments<SocketIOProvider> | null
   #isDestroyed = false
 
   constructor(config: ProviderConfig)
@@ -83,7 +89,8 @@ export class SocketIOProvider extends NamedProvider {
     this.url = config.url
     this.doc = config.document
     this.name = config.name
-    this.connection = config.connection ?? acquireConnection(config)
+    this.#held = connectionFor(config)
+    this.connection = this.#held.connection
     this.#clock = this.connection.clock
     this.#ownAwareness = config.awareness ? null : createOwnAwareness(this.doc)
     this.awareness = config.awareness ?? (this.#ownAwareness as OwnAwareness).awareness
@@ -94,8 +101,8 @@ export class SocketIOProvider extends NamedProvider {
       origin: this,
       handleError: (error) => this.#report(error),
     })
-    this.#saveWaiters = new SaveWaiters(this.#clock)
-    this.#ledger = new SaveLedger(this.doc, () => this.#handleSaveChange())
+    this.#ledger = new SaveLedger(this.doc, () => this.#saving.refresh())
+    this.#saving = this.#saveStatus()
     this.#sync = new DocumentSync({
       doc: this.doc,
       documentName: this.name,
@@ -112,6 +119,9 @@ export class SocketIOProvider extends NamedProvider {
     this.doc.on('afterTransaction', this.#handleTransaction)
     this.doc.on('update', this.#handleDocUpdate)
     this.doc.on('destroy', this.#handleDocDestroy)
+    this.#compatibility = new Compatibility(this, config)
+    this.#subdocuments =
+      config.subdocs === 'auto' ? new Subdocuments(this.doc, (doc) => this.#follow(doc)) : null
     if (config.connect ?? config.autoConnect ?? true) this.connect()
   }
 
@@ -135,18 +145,31 @@ export class SocketIOProvider extends NamedProvider {
   }
 
   get saveState(): SaveState {
-    if (this.#ledger.rejection !== null) return 'rejected'
-    if (this.unsyncedChanges === 0) return 'saved'
-    return this.#sync.isLive ? 'saving' : 'unsaved'
+    return this.#saving.state
   }
 
   /** When the server last confirmed a change of ours, in milliseconds since 1970. */
   get lastSavedAt(): number | null {
-    return this.#lastSavedAt
+    return this.#saving.lastSavedAt
+  }
+
+  /** What the server lets us do; undefined until it has said so. It stays over a lost connection. */
+  override get authorizedScope(): Scope | undefined {
+    return this.#scope
+  }
+
+  /** The providers of the subdocuments that are loaded, by guid; empty unless `subdocs` is `auto`. */
+  get subdocuments(): ReadonlyMap<string, SocketIOProvider> {
+    return this.#subdocuments?.followers ?? new Map()
+  }
+
+  /** Joins again, to compare everything with what the server has. Not needed: the provider does so whenever it may matter. */
+  forceSync(): void {
+    this.#sync.rejoin()
   }
 
   /** Connects, and stays connected. Returns at once; `whenSynced` is the promise. */
-  connect(): void {
+  override connect(): void {
     if (this.#isDestroyed || this.shouldConnect) return
     this.shouldConnect = true
     if (this.#refusal !== null) {
@@ -154,16 +177,19 @@ export class SocketIOProvider extends NamedProvider {
       this.#whenSynced = deferred<this>()
     }
     this.connection.attach(this.#member)
+    for (const provider of this.subdocuments.values()) provider.connect()
   }
 
   /** Leaves the document. Changes made from here on wait for `connect`. */
-  disconnect(): void {
+  override disconnect(): void {
     if (!this.shouldConnect) return
     this.shouldConnect = false
+    for (const provider of this.subdocuments.values()) provider.disconnect()
     const wasConnected = this.connected
     this.#sync.leave()
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
+    this.#compatibility.tellPhase()
     if (wasConnected)
       this.emit('connection-close', [
         { code: CLOSED_HERE, reason: 'disconnect was called', wasClean: true },
@@ -174,19 +200,21 @@ export class SocketIOProvider extends NamedProvider {
   /** Disconnects for good and leaves the Y.Doc, and an Awareness that was given, as they are. */
   override destroy(): void {
     if (this.#isDestroyed) return
+    this.#subdocuments?.destroy()
     this.disconnect()
     this.#isDestroyed = true
+    this.#compatibility.destroy()
     this.doc.off('afterTransaction', this.#handleTransaction)
     this.doc.off('update', this.#handleDocUpdate)
     this.doc.off('destroy', this.#handleDocDestroy)
     this.#presence.destroy()
     this.#ownAwareness?.destroy()
-    releaseConnection(this.connection)
+    this.#held.release()
     this.#refusal = new ProviderError('destroyed', 'the provider was destroyed', {
       retry: 'never',
       documentName: this.name,
     })
-    this.#saveWaiters.rejectAll(this.#refusal)
+    this.#saving.rejectWaiters(this.#refusal)
     this.#rejectWhenSynced(this.#refusal)
     this.emit('destroy', [this])
     this.#view.close()
@@ -196,10 +224,7 @@ export class SocketIOProvider extends NamedProvider {
   /** Resolves when every local change so far, and made meanwhile, is durable on the server. */
   async whenSaved(options: WhenSavedOptions = {}): Promise<void> {
     this.#sync.flush()
-    if (this.#ledger.rejection !== null) throw this.#ledger.rejection
-    if (!this.hasUnsyncedChanges) return
-    if (this.#refusal !== null) throw this.#refusal
-    await this.#saveWaiters.wait(options)
+    await this.#saving.whenSaved(options, this.#refusal)
   }
 
   /** All changes without a durable acknowledgement as one Yjs update, or null: "download my changes". */
@@ -220,7 +245,10 @@ export class SocketIOProvider extends NamedProvider {
     _doc: Y.Doc,
     transaction: Y.Transaction,
   ): void => {
-    if (origin === this) return
+    if (origin === this) {
+      this.emit('update', [update, this])
+      return
+    }
     if (this.#cleanups.delete(transaction)) return
     if (!transaction.local && !this.#sync.isLive) {
       // Loaded from elsewhere (a database, a peer). Mostly the server has it: the join will tell.
@@ -237,6 +265,20 @@ export class SocketIOProvider extends NamedProvider {
 
   readonly #handleDocDestroy = (): void => this.destroy()
 
+  #saveStatus(): SaveStatus {
+    return new SaveStatus({
+      ledger: this.#ledger,
+      clock: this.#clock,
+      isLive: () => this.#sync.isLive,
+      handlers: {
+        handleCount: (number) => this.emit('unsyncedChanges', [{ number }]),
+        handleState: (state, pending) =>
+          this.emit('save-state', [{ state, pending, lastSavedAt: this.lastSavedAt }]),
+        handleChange: () => this.#view.refresh(),
+      },
+    })
+  }
+
   #syncHandlers(): DocumentSyncHandlers {
     return {
       handleSynced: (isSynced) => {
@@ -244,20 +286,19 @@ export class SocketIOProvider extends NamedProvider {
         this.#handleSynced(isSynced)
       },
       handleJoined: (membership, presence) => {
-        this.#handleSaveChange()
+        this.#saving.refresh()
+        this.#handleScope(this.#sync.isReadOnly ? 'readonly' : 'read-write')
         this.#presence.handleJoined(membership, presence)
       },
       handleLeft: () => {
         this.#presence.handleLeft()
-        this.#handleSaveChange()
+        this.#saving.refresh()
       },
       handlePresence: (update) => this.#presence.handleRemote(update),
       handleProgress: (received, total) => this.emit('progress', [{ received, total }]),
-      handleSaved: () => {
-        this.#lastSavedAt = this.#clock.now()
-      },
+      handleSaved: () => this.#saving.handleConfirmed(),
       handleRejected: (error) => {
-        this.#saveWaiters.rejectAll(error)
+        this.#saving.rejectWaiters(error)
         const update = this.pendingUpdate()
         if (update !== null) this.emit('rejected', [{ update, error }])
         this.#report(error)
@@ -270,13 +311,17 @@ export class SocketIOProvider extends NamedProvider {
   #connectionMember(): ConnectionMember {
     return {
       handleStatus: (status) => this.#setStatus(status),
+      flush: () => this.#sync.flush(),
       handleOpen: (channel) => this.#sync.open(channel),
       handleDown: (reason) => {
         this.#sync.handleDown()
-        this.emit('connection-close', [{ code: CLOSED_ABNORMALLY, reason, wasClean: false }, this])
+        const event = { code: CLOSED_ABNORMALLY, reason, wasClean: false }
+        this.emit('connection-close', [event, this])
+        if (this.configuration.shouldReconnect?.(event, this) === false) this.disconnect()
       },
       handleFailedAttempt: (error) => {
         this.emit('connection-error', [error, this])
+        if (isAccessRefusal(error)) this.#tellAccessRefused(error, false)
         this.#report(error)
       },
       handleRefused: (error) => {
@@ -295,14 +340,38 @@ export class SocketIOProvider extends NamedProvider {
     this.#view.refresh()
   }
 
+  #handleScope(scope: Scope): void {
+    const previous = this.#scope
+    this.#scope = scope
+    this.emit('authenticated', [{ scope }])
+    if (scope !== previous) this.emit('scope', [{ scope, previous }])
+    this.#view.refresh()
+  }
+
+  #tellAccessRefused({ message, code }: ProviderError, permanent: boolean): void {
+    this.emit('authenticationFailed', [{ reason: message, code, permanent }])
+  }
+
+  /** A subdocument is a document of its own on the same socket. Presence is its parent's. */
+  #follow(document: Y.Doc): SocketIOProvider {
+    const { connection, url } = this
+    const name = `${this.name}/${document.guid}`
+    const options = { url, connection, name, document, awareness: null, subdocs: 'auto' } as const
+    return new SocketIOProvider({ ...options, connect: this.shouldConnect })
+  }
+
   #handleEnded(error: ProviderError): void {
     this.#refusal = error
     this.shouldConnect = false
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
     this.#report(error)
+    if (isAccessRefusal(error)) {
+      this.#scope = undefined
+      this.#tellAccessRefused(error, true)
+    }
     this.emit('closed', [{ code: closeCode(error.code), reason: error.code, wasClean: true }, this])
-    this.#saveWaiters.rejectAll(error)
+    this.#saving.rejectWaiters(error)
     this.#rejectWhenSynced(error)
   }
 
@@ -317,22 +386,6 @@ export class SocketIOProvider extends NamedProvider {
     if (status === this.#status) return
     this.#status = status
     this.emit('status', [{ status, connected: status === 'connected' }])
-    this.#view.refresh()
-  }
-
-  #handleSaveChange(): void {
-    const { saveState, unsyncedChanges } = this
-    const isNewCount = unsyncedChanges !== this.#unsyncedChanges
-    const isNewState = saveState !== this.#saveState
-    this.#unsyncedChanges = unsyncedChanges
-    this.#saveState = saveState
-    if (isNewCount) this.emit('unsyncedChanges', [{ number: unsyncedChanges }])
-    // A listener may have edited the document; then its own change was announced, and this one is no longer true.
-    if (isNewState && this.#saveState === saveState)
-      this.emit('save-state', [
-        { state: saveState, pending: unsyncedChanges, lastSavedAt: this.#lastSavedAt },
-      ])
-    if (this.saveState === 'saved') this.#saveWaiters.resolveAll()
     this.#view.refresh()
   }
 

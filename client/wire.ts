@@ -51,8 +51,11 @@ export interface Wire {
     handleAnswer: (outcome: Outcome<Name>) => void,
   ): void
   send<Name extends keyof Notices>(name: Name, args: Notices[Name]): void
-  /** Ends it, after everything sent so far is on its way. The listener hears nothing any more. */
-  close(): void
+  /**
+   * Ends it, after everything sent so far is on its way; at once where nothing of this page will run later. The listener hears
+   * nothing any more.
+   */
+  close(isAtOnce?: boolean): void
 }
 
 export interface WireListener {
