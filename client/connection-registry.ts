@@ -43,9 +43,16 @@ function acquireConnection(options: ConnectionOptions): HeldConnection {
 
 function release(entry: Entry): void {
   entry.holders--
-  if (entry.holders > 0) return
-  entries.splice(entries.indexOf(entry), 1)
-  entry.connection.destroy()
+  const { connection } = entry
+  const endUnused = (): void => {
+    const index = entries.indexOf(entry)
+    if (entry.holders > 0 || index < 0) return
+    entries.splice(index, 1)
+    connection.destroy()
+  }
+  // As in `detach`: somebody may come back in this turn.
+  if (connection.status === 'connecting') connection.clock.afterTurn(endUnused)
+  else endUnused()
 }
 
 /** How many connections are held at this moment. */

@@ -100,7 +100,13 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
 
   /** Lets a document go, and the socket with the last one. What was sent so far still leaves. */
   detach(member: ConnectionMember): void {
-    if (this.#members.delete(member) && this.#members.size === 0) this.#close()
+    if (!this.#members.delete(member) || this.#members.size > 0) return
+    // Who leaves and comes back in one turn (React's StrictMode does) breaks off no attempt, which browsers would complain about.
+    if (this.#state.at !== 'opening') this.#close()
+    else
+      this.clock.afterTurn(() => {
+        if (this.#members.size === 0) this.#close()
+      })
   }
 
   /** Closes the socket under every document that is attached, and forgets them. */

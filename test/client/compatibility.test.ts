@@ -194,7 +194,8 @@ test('attach and detach are connect and disconnect', () => {
 
 test('a connection that was given stays open for others; one of its own is nobody else’s', () => {
   const network = new ScriptedNetwork()
-  const options = { url: 'http://server.test', network: network.connect, clock: new ManualClock() }
+  const clock = new ManualClock()
+  const options = { url: 'http://server.test', network: network.connect, clock }
   const held = countConnections()
   const shared = new SocketIOProvider({ ...options, name: 'a' })
   const same = new SocketIOProvider({ name: 'b', connection: shared.connection })
@@ -208,6 +209,7 @@ test('a connection that was given stays open for others; one of its own is nobod
   own.destroy()
   expect(network.wires.map(({ isClosedByClient }) => isClosedByClient)).toEqual([false, true])
   shared.destroy()
+  clock.endTurn()
   expect(countConnections()).toBe(held)
 })
 
@@ -267,16 +269,15 @@ test('T65 destroy leaves no listener of the surface behind', () => {
 
 test('a connection is no member’s to close while others use it', () => {
   const network = new ScriptedNetwork()
-  const connection = new SocketIOConnection({
-    url: 'http://server.test',
-    network: network.connect,
-    clock: new ManualClock(),
-  })
+  const clock = new ManualClock()
+  const url = 'http://server.test'
+  const connection = new SocketIOConnection({ url, network: network.connect, clock })
   const [a, b] = ['a', 'b'].map(
     (name) => new SocketIOProvider({ name, websocketProvider: connection }),
   )
   a?.destroy()
   expect(connection.size).toBe(1)
   b?.destroy()
+  clock.endTurn()
   expect(connection.status).toBe('disconnected')
 })
