@@ -107,6 +107,15 @@ export class DocumentSync implements ChannelMember {
     this.#leave()
   }
 
+  /** Joins again, to compare what the document has got from elsewhere with what the server has. */
+  rejoin(): void {
+    const state = this.#state
+    if (state.at !== 'joining' && state.at !== 'loading' && state.at !== 'live') return
+    const channel = state.at === 'joining' ? state.channel : state.membership.channel
+    this.#leave()
+    this.#join(channel)
+  }
+
   handleLocalChange(): void {
     if (this.#state.at === 'live') this.#state.uploader.schedule()
   }
@@ -133,7 +142,9 @@ export class DocumentSync implements ChannelMember {
   }
 
   #join(channel: Channel): void {
-    const { doc, documentName, clientId } = this.#options
+    const { doc, documentName, clientId, serverUrl } = this.#options
+    // Known since the document was read from the disk.
+    this.#epoch ??= knownEpoch(doc, serverUrl, documentName)
     const state: Joining = {
       at: 'joining',
       channel,
@@ -182,6 +193,7 @@ export class DocumentSync implements ChannelMember {
     if (this.#cursor !== null && this.#cursor.highest > head) this.#options.ledger.markUnverified()
     this.#epoch = epoch
     rememberEpoch(this.#options.doc, this.#options.serverUrl, this.#options.documentName, epoch)
+    this.#options.handlers.handleEpoch(epoch)
     channel.bind(handle, this)
     if (snapshot === undefined) {
       this.#goLive(membership, outcome, outcome.updates, head, joining.usesCursor)

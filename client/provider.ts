@@ -8,7 +8,9 @@ import type { SocketIOConnection } from './connection.ts'
 import { deferred } from './deferred.ts'
 import type { DocumentSyncHandlers } from './document-sync-options.ts'
 import { DocumentSync } from './document-sync.ts'
+import { LocalCopy } from './local-copy.ts'
 import { createOwnAwareness, type OwnAwareness } from './own-awareness.ts'
+import type { LocalPersistence } from './persistence/local-persistence.ts'
 import { Presence } from './presence.ts'
 import { ProviderError } from './provider-error.ts'
 import type { ProviderState, SaveState } from './provider-events.ts'
@@ -49,15 +51,18 @@ export class SocketIOProvider extends NamedProvider {
   readonly #ownAwareness: OwnAwareness | null
   readonly #presence: Presence
   readonly #ledger: SaveLedger
+  readonly #local: LocalCopy
   readonly #sync: DocumentSync
   readonly #member: ConnectionMember
   /** What Yjs tidied up in a document that we only read: nobody's edit, and not to be refused as one. */
   readonly #cleanups = new WeakSet<Y.Transaction>()
   readonly #saveWaiters: SaveWaiters
   readonly #view = new StateView<ProviderState>(() => {
-    const { status, synced, saveState, unsyncedChanges, lastSavedAt } = this
-    return { status, synced, saveState, unsyncedChanges, lastSavedAt, error: this.#error }
+    const { status, synced, localSynced, saveState, unsyncedChanges, lastSavedAt } = this
+    const error = this.#error
+    return { status, synced, localSynced, saveState, unsyncedChanges, lastSavedAt, error }
   })
+  readonly #whenLoaded = deferred<this>()
   #whenSynced = deferred<this>()
   #status: ConnectionStatus = 'disconnected'
   #saveState: SaveState = 'saved'
@@ -96,6 +101,7 @@ export class SocketIOProvider extends NamedProvider {
     })
     this.#saveWaiters = new SaveWaiters(this.#clock)
     this.#ledger = new SaveLedger(this.doc, () => this.#handleSaveChange())
+    this.#local = this.#localCopy(config)
     this.#sync = new DocumentSync({
       doc: this.doc,
       documentName: this.name,
@@ -108,10 +114,11 @@ export class SocketIOProvider extends NamedProvider {
       handlers: this.#syncHandlers(),
     })
     this.#member = this.#connectionMember()
-    if (!isEmptyDocument(this.doc)) this.#ledger.markUnverified()
+    if (!isEmptyDocument(this.doc) && !this.#local.isTracked) this.#ledger.markUnverified()
     this.doc.on('afterTransaction', this.#handleTransaction)
     this.doc.on('update', this.#handleDocUpdate)
     this.doc.on('destroy', this.#handleDocDestroy)
+    this.#local.start()
     if (config.connect ?? config.autoConnect ?? true) this.connect()
   }
 
@@ -137,7 +144,34 @@ export class SocketIOProvider extends NamedProvider {
   get saveState(): SaveState {
     if (this.#ledger.rejection !== null) return 'rejected'
     if (this.unsyncedChanges === 0) return 'saved'
-    return this.#sync.isLive ? 'saving' : 'unsaved'
+    if (this.#sync.isLive) return 'saving'
+    return this.#local.isStored ? 'saved-locally' : 'unsaved'
+  }
+
+  /** Keeps the document on this device, or null. */
+  get persistence(): LocalPersistence | null {
+    return this.#local.persistence
+  }
+
+  /** Everything that was stored on this device is in the document. */
+  get localSynced(): boolean {
+    return this.#local.isLoaded
+  }
+
+  /** Resolves when what is stored is in the document, at once without a persistence; rejects if it cannot be read. */
+  get whenLocalSynced(): Promise<this> {
+    return this.#local.whenLoaded.then(() => this)
+  }
+
+  /** Resolves when there is something to show: from this device or from the server, whichever is first. */
+  get whenLoaded(): Promise<this> {
+    return this.#whenLoaded.promise
+  }
+
+  /** Deletes what is stored of the document on this device; nothing is stored from then on. The document stays open. */
+  async clearLocalData(): Promise<void> {
+    await this.#local.clear()
+    this.#handleSaveChange()
   }
 
   /** When the server last confirmed a change of ours, in milliseconds since 1970. */
@@ -161,6 +195,7 @@ export class SocketIOProvider extends NamedProvider {
     if (!this.shouldConnect) return
     this.shouldConnect = false
     const wasConnected = this.connected
+    this.#local.forgetJoin()
     this.#sync.leave()
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
@@ -179,6 +214,7 @@ export class SocketIOProvider extends NamedProvider {
     this.doc.off('afterTransaction', this.#handleTransaction)
     this.doc.off('update', this.#handleDocUpdate)
     this.doc.off('destroy', this.#handleDocDestroy)
+    this.#local.destroy()
     this.#presence.destroy()
     this.#ownAwareness?.destroy()
     releaseConnection(this.connection)
@@ -221,7 +257,7 @@ export class SocketIOProvider extends NamedProvider {
     transaction: Y.Transaction,
   ): void => {
     if (origin === this) return
-    if (this.#cleanups.delete(transaction)) return
+    if (this.#cleanups.has(transaction) || this.#local.takesChange(origin)) return
     if (!transaction.local && !this.#sync.isLive) {
       // Loaded from elsewhere (a database, a peer). Mostly the server has it: the join will tell.
       this.#ledger.markUnverified()
@@ -243,6 +279,7 @@ export class SocketIOProvider extends NamedProvider {
         if (isSynced) this.#error = null
         this.#handleSynced(isSynced)
       },
+      handleEpoch: (epoch) => this.#local.handleEpoch(epoch),
       handleJoined: (membership, presence) => {
         this.#handleSaveChange()
         this.#presence.handleJoined(membership, presence)
@@ -267,11 +304,35 @@ export class SocketIOProvider extends NamedProvider {
     }
   }
 
+  #localCopy(config: ResolvedConfig): LocalCopy {
+    return new LocalCopy({
+      source: config.persistence,
+      waitMs: config.waitForPersistence,
+      doc: this.doc,
+      documentName: this.name,
+      serverUrl: this.url,
+      ledger: this.#ledger,
+      clock: this.#clock,
+      isConfirmed: (origin, transaction) => origin === this || this.#cleanups.has(transaction),
+      handlers: {
+        handleLoaded: () => {
+          this.#handleContent()
+          const { persistence } = this
+          if (persistence !== null) this.emit('local-synced', [{ persistence }])
+        },
+        handleStored: () => this.#handleSaveChange(),
+        handleLate: () => this.#sync.rejoin(),
+        handleError: (error) => this.#report(error),
+      },
+    })
+  }
+
   #connectionMember(): ConnectionMember {
     return {
       handleStatus: (status) => this.#setStatus(status),
-      handleOpen: (channel) => this.#sync.open(channel),
+      handleOpen: (channel) => this.#local.whenReadyToJoin(() => this.#sync.open(channel)),
       handleDown: (reason) => {
+        this.#local.forgetJoin()
         this.#sync.handleDown()
         this.emit('connection-close', [{ code: CLOSED_ABNORMALLY, reason, wasClean: false }, this])
       },
@@ -287,12 +348,19 @@ export class SocketIOProvider extends NamedProvider {
   }
 
   #handleSynced(isSynced: boolean): void {
+    if (isSynced) this.#handleContent()
     if (isSynced) this.#whenSynced.resolve(this)
     else this.#whenSynced = deferred<this>()
     this.doc.emit('sync', [isSynced, this.doc])
     this.emit('sync', [isSynced])
     if (isSynced) this.emit('synced', [{ state: true }])
     this.#view.refresh()
+  }
+
+  /** There is something to show. */
+  #handleContent(): void {
+    this.#whenLoaded.resolve(this)
+    if (!this.doc.isLoaded) this.doc.emit('load', [this.doc])
   }
 
   #handleEnded(error: ProviderError): void {
@@ -333,6 +401,9 @@ export class SocketIOProvider extends NamedProvider {
         { state: saveState, pending: unsyncedChanges, lastSavedAt: this.#lastSavedAt },
       ])
     if (this.saveState === 'saved') this.#saveWaiters.resolveAll()
+    // A reader's zero only says that it sends nothing.
+    if (unsyncedChanges === 0 && this.#sync.isLive && !this.#sync.isReadOnly)
+      this.#local.handleSaved()
     this.#view.refresh()
   }
 
