@@ -59,7 +59,7 @@ export class DocumentSync implements ChannelMember {
   readonly #options: DocumentSyncOptions
   readonly #backoff: Backoff
   #state: State = { at: 'detached' }
-  #epoch: Epoch | null
+  #epoch: Epoch | null = null
   #cursor: UpdateCursor | null = null
   /** A join that was given up before its answer came. Its answer is still a valid one if asked again. */
   #abandoned: Joining | null = null
@@ -67,7 +67,6 @@ export class DocumentSync implements ChannelMember {
 
   constructor(options: DocumentSyncOptions) {
     this.#options = options
-    this.#epoch = knownEpoch(options.doc, options.serverUrl, options.documentName)
     this.#backoff = new Backoff(options.clock, options.maxBackoffMs)
   }
 
@@ -142,9 +141,8 @@ export class DocumentSync implements ChannelMember {
   }
 
   #join(channel: Channel): void {
-    const { doc, documentName, clientId, serverUrl } = this.#options
-    // Known since the document was read from the disk.
-    this.#epoch ??= knownEpoch(doc, serverUrl, documentName)
+    const { doc, documentName, clientId } = this.#options
+    this.#readEpoch()
     const state: Joining = {
       at: 'joining',
       channel,
@@ -174,6 +172,8 @@ export class DocumentSync implements ChannelMember {
       this.#handleRefused(outcome)
       return
     }
+    // The copy on this device may have been read after the question, and be of another history.
+    this.#readEpoch()
     const { channel, clientId } = joining
     const { epoch, head, snapshot, limits, document: handle } = outcome
     const membership: Membership = { channel, handle, clientId, limits }
@@ -220,6 +220,11 @@ export class DocumentSync implements ChannelMember {
       handleFailed: (refused) => this.#handleRefused(refused),
     })
     if (outcome.awareness !== undefined) this.#options.handlers.handlePresence(outcome.awareness)
+  }
+
+  #readEpoch(): void {
+    const { doc, serverUrl, documentName } = this.#options
+    this.#epoch ??= knownEpoch(doc, serverUrl, documentName)
   }
 
   #goLive(

@@ -207,7 +207,7 @@ export class LocalCopy {
   }
 
   #handleLoaded(): void {
-    if (this.#state !== 'loading') return
+    if (this.#state === 'loaded' || this.#state === 'over') return
     this.#state = 'loaded'
     this.#whenLoaded.resolve()
     this.#options.handlers.handleLoaded()

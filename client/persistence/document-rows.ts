@@ -1,6 +1,6 @@
 import { mergeAsTree, type Epoch } from '../../protocol/index.ts'
 import { ProviderError } from '../provider-error.ts'
-import type { Work } from './indexed-database.ts'
+import { afterRequest, type Work } from './indexed-database.ts'
 
 /** One entry of the store `updates`: a Yjs update under the number that IndexedDB gave it. */
 interface Row {
@@ -85,40 +85,32 @@ export const writeBatch =
   (batch: Batch): Work<WrittenKeys> =>
   ({ updates, custom }) => {
     const written: WrittenKeys = { confirmed: null, pending: null }
-    let failure: ProviderError | null = null
-    const reading = custom.get(LABEL) as IDBRequest<Label | undefined>
-    reading.onsuccess = () => {
-      const label = reading.result ?? NO_LABEL
-      if (label.generation !== batch.generation) {
-        failure = new ProviderError('document-reset', 'the local copy was set aside', {
+    const { confirmed, pending } = batch
+    afterRequest(custom.get(LABEL) as IDBRequest<Label | undefined>, (label = NO_LABEL) => {
+      if (label.generation !== batch.generation)
+        throw new ProviderError('document-reset', 'the local copy was set aside', {
           retry: 'never',
         })
-        return
-      }
       let lastRow = Math.max(label.lastRow, batch.lastKnownRow)
       const writeLabel = (): void =>
         void custom.put({ ...label, epoch: batch.epoch ?? label.epoch, lastRow }, LABEL)
       for (const row of batch.nowConfirmed) custom.delete(pendingKey(row))
       for (const range of keyRanges(batch.replaced)) updates.delete(range)
-      if (batch.confirmed !== null)
-        updates.add(batch.confirmed).onsuccess = (event) => {
-          lastRow = written.confirmed = (event.target as IDBRequest<number>).result
+      if (confirmed !== null)
+        afterRequest(updates.add(confirmed) as IDBRequest<number>, (key) => {
+          lastRow = written.confirmed = key
           writeLabel()
-        }
-      const { pending } = batch
+        })
       if (pending !== null)
-        updates.add(pending.update).onsuccess = (event) => {
-          lastRow = written.pending = (event.target as IDBRequest<number>).result
+        afterRequest(updates.add(pending.update) as IDBRequest<number>, (key) => {
+          lastRow = written.pending = key
           // In the same transaction: a change that is stored is known to be unconfirmed.
-          custom.put(pending.changes, pendingKey(lastRow))
+          custom.put(pending.changes, pendingKey(key))
           writeLabel()
-        }
-      if (batch.confirmed === null && pending === null) writeLabel()
-    }
-    return () => {
-      if (failure !== null) throw failure
-      return written
-    }
+        })
+      if (confirmed === null && pending === null) writeLabel()
+    })
+    return () => written
   }
 
 /** A local copy whose history has ended on the server. */
@@ -140,7 +132,7 @@ export const setRowsAside =
     const finish = readRows(stores)
     let generation = 0
     // Requests are answered in order: when this one is, those of `readRows` are.
-    custom.get(LABEL).onsuccess = () => {
+    afterRequest(custom.get(LABEL) as IDBRequest<unknown>, () => {
       const { rows, pending, label } = finish()
       generation = label.generation + 1
       if (rows.length > 0) {
@@ -157,7 +149,7 @@ export const setRowsAside =
       updates.clear()
       custom.delete(allBelow('pending'))
       custom.put({ ...NO_LABEL, generation } satisfies Label, LABEL)
-    }
+    })
     return () => generation
   }
 

@@ -138,6 +138,23 @@ export function openExisting(name: string): Promise<IDBDatabase | null> {
   })
 }
 
+/** Why a transaction was aborted by a request's handler. IndexedDB itself would only say that it was. */
+const failures = new WeakMap<IDBTransaction, unknown>()
+
+/** Goes on in the same transaction once a request is answered. What `run` throws takes all of the transaction back. */
+export function afterRequest<Value>(request: IDBRequest<Value>, run: (value: Value) => void): void {
+  request.onsuccess = () => {
+    try {
+      run(request.result)
+    } catch (error) {
+      const { transaction } = request
+      if (transaction === null) return
+      failures.set(transaction, error)
+      transaction.abort()
+    }
+  }
+}
+
 export function transact<Result>(
   handle: IDBDatabase,
   mode: 'readonly' | 'readwrite',
@@ -147,7 +164,11 @@ export function transact<Result>(
   return new Promise((resolve, reject) => {
     const transaction = handle.transaction(['updates', 'custom'], mode, { durability })
     transaction.onabort = () =>
-      reject(transaction.error ?? new DOMException('the transaction was aborted', 'AbortError'))
+      reject(
+        (failures.get(transaction) ??
+          transaction.error ??
+          new DOMException('the transaction was aborted', 'AbortError')) as Error,
+      )
     try {
       const finish = work({
         updates: transaction.objectStore('updates'),

@@ -32,6 +32,9 @@ export type IndexedDBPersistenceEvents = {
   error: (error: ProviderError) => void
 }
 
+/** Some browsers leave the opening of a database unanswered for good. After this the document goes on without. */
+const LOAD_PATIENCE_MS = 20_000
+
 /**
  * Keeps a Y.Doc in IndexedDB, in a database that is named as it was told and laid out as
  * y-indexeddb's: each opens what the other wrote. Given to a provider it also knows which changes no
@@ -52,7 +55,8 @@ export class IndexedDBPersistence
   readonly #database: IndexedDatabase
   readonly #writer: RowWriter
   readonly #releaseKeeper: () => void
-  readonly #loading: Promise<void>
+  /** The copy is read, or will not be for now. */
+  readonly #loadEnded = deferred<void>()
   /** What the document held before us. */
   #before: Uint8Array | null
   #client: PersistenceClient | null = null
@@ -60,7 +64,9 @@ export class IndexedDBPersistence
   /** There is content of which nobody knows whether the server has it. */
   #isUnverified = false
   #isRegistered = false
+  /** The code that was told last, until it works again. */
   #reported: string | null = null
+  #isUnreadable = false
   #ending: Promise<void> | null = null
 
   constructor(name: string, doc: Y.Doc, { clock = systemClock }: IndexedDBPersistenceOptions = {}) {
@@ -88,7 +94,7 @@ export class IndexedDBPersistence
     doc.on('update', this.#handleUpdate)
     doc.on('destroy', this.#handleDestroy)
     this.#releaseKeeper = becomeKeeper(name, () => this.#writer.becomeKeeper())
-    this.#loading = this.#load()
+    void this.#load()
   }
 
   /** Resolves once everything that was stored is in the document; rejects if it cannot be read, or after `destroy`. */
@@ -97,9 +103,7 @@ export class IndexedDBPersistence
   }
 
   get isStored(): boolean {
-    return (
-      this.#writer.isStored && (this.synced || this.#before === null) && this.#reported === null
-    )
+    return this.#writer.isStored && (this.synced || this.#before === null) && !this.#isUnreadable
   }
 
   attach(client: PersistenceClient | null): void {
@@ -201,6 +205,14 @@ export class IndexedDBPersistence
   readonly #handleDestroy = (): void => void this.destroy()
 
   async #load(): Promise<void> {
+    const cancelPatience = this.#clock.setTimer(LOAD_PATIENCE_MS, () =>
+      this.#handleUnreadable(
+        new ProviderError(
+          'persistence-blocked',
+          `the browser did not open ${this.name} within ${LOAD_PATIENCE_MS / 1000} s`,
+        ),
+      ),
+    )
     try {
       let stored = await this.#database.read(readRows)
       const { epoch } = stored.label
@@ -212,9 +224,17 @@ export class IndexedDBPersistence
       // What was changed meanwhile is stored all the same.
       else this.#writer.begin(stored, false)
     } catch (cause) {
-      const error = this.#report(cause, 'read the local copy')
-      this.#whenSynced.reject(error)
+      this.#handleUnreadable(cause)
+    } finally {
+      cancelPatience()
+      this.#loadEnded.resolve()
     }
+  }
+
+  #handleUnreadable(cause: unknown): void {
+    this.#isUnreadable = true
+    this.#whenSynced.reject(this.#report(cause, 'read the local copy'))
+    this.#loadEnded.resolve()
   }
 
   #handleStoredRows(stored: StoredRows): void {
@@ -224,6 +244,7 @@ export class IndexedDBPersistence
       this.#isUnverified = true
     }
     this.#before = null
+    this.#isUnreadable = false
     const isWhole = this.#apply(stored)
     const { rows, pending, label } = stored
     const unconfirmed = pendingOf(stored)
@@ -296,7 +317,7 @@ export class IndexedDBPersistence
   async #finish(): Promise<void> {
     this.doc.off('update', this.#handleUpdate)
     this.doc.off('destroy', this.#handleDestroy)
-    await this.#loading
+    await this.#loadEnded.promise
     await this.#writer.finish()
   }
 

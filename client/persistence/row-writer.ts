@@ -161,12 +161,16 @@ export class RowWriter {
     if (!this.#pending.isEmpty) return true
     if (this.#isDeleted) return false
     return (
-      (this.#isKeeper && !this.#confirmed.isEmpty) ||
-      this.#confirmedBytes > MAX_UNSTORED_BYTES ||
+      this.#shouldStoreConfirmed ||
       (this.#isConfirmDue && this.#nowConfirmed.length > 0) ||
       this.#isLabelDue ||
       this.#shouldCompact
     )
+  }
+
+  get #shouldStoreConfirmed(): boolean {
+    if (this.#confirmed.isEmpty) return false
+    return this.#isKeeper || this.#confirmedBytes > MAX_UNSTORED_BYTES
   }
 
   get #shouldCompact(): boolean {
@@ -221,8 +225,12 @@ export class RowWriter {
   #takeBatch(): Batch {
     const isCompaction = this.#shouldCompact
     let pending = this.#pending.take(Infinity)
-    let confirmed = this.#confirmed.take(Infinity)?.update ?? null
-    this.#confirmedBytes = 0
+    let confirmed: Uint8Array | null = null
+    // A change of ours builds on what came from the server.
+    if (pending !== null || this.#shouldStoreConfirmed) {
+      confirmed = this.#confirmed.take(Infinity)?.update ?? null
+      this.#confirmedBytes = 0
+    }
     if (this.#isDeleted && pending !== null) {
       // What the change builds on is not there any more.
       pending = { ...pending, update: this.#options.encodeDocument() }

@@ -1,6 +1,11 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { chromiumPath, launchBrowser, servePage, type PageServer } from '../support/browser-pages.ts'
+import {
+  chromiumPath,
+  launchBrowser,
+  servePage,
+  type PageServer,
+} from '../support/browser-pages.ts'
 import { startProxy, type CuttableProxy } from '../support/cuttable-proxy.ts'
 import { RawClient, readDocument } from '../support/raw-client.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
@@ -248,7 +253,12 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
       return { pending, outcomes, left: await app.listPendingDocuments() }
     }, proxy.url)
     const url = proxy.url
-    const documents = ['a', 'b', 'c'].map((name) => ({ database: name, document: name, url, changes: 1 }))
+    const documents = ['a', 'b', 'c'].map((name) => ({
+      database: name,
+      document: name,
+      url,
+      changes: 1,
+    }))
     expect(found.pending).toEqual(documents)
     expect(found.outcomes).toEqual(documents.map((document) => ({ document, isSaved: true })))
     expect(found.left).toEqual([])
@@ -277,7 +287,11 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
     const { rows } = await left.evaluate(() => app.stored('draft'))
     expect(rows).toBeLessThanOrEqual(10)
     await right.evaluate(() => app.get('draft').provider.clearLocalData())
-    expect(await left.evaluate(() => app.stored('draft'))).toEqual({ rows: 0, pending: 0, text: '' })
+    expect(await left.evaluate(() => app.stored('draft'))).toEqual({
+      rows: 0,
+      pending: 0,
+      text: '',
+    })
     // What the page changes from here on builds on what was deleted: it is stored whole.
     proxy.cut()
     await left.evaluate(async () => {

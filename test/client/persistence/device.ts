@@ -1,5 +1,5 @@
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
-import { beforeEach, onTestFinished, vi } from 'vitest'
+import { afterEach, beforeEach, onTestFinished, vi } from 'vitest'
 import * as Y from 'yjs'
 import {
   IndexedDBPersistence,
@@ -21,6 +21,7 @@ export function freshDevice(): void {
     // The real lock of this process would reach across tests.
     vi.stubGlobal('navigator', {})
   })
+  afterEach(() => void vi.restoreAllMocks())
 }
 
 export interface Visit {
