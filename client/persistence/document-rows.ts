@@ -14,6 +14,8 @@ export interface StoredRows {
   /** Rows that no server has confirmed, with the number of changes in each. */
   readonly pending: ReadonlyMap<number, number>
   readonly label: Label
+  /** False in a new database, and in one of y-indexeddb. */
+  readonly hasLabel: boolean
 }
 
 /** What the database says of itself, in `custom`. */
@@ -51,6 +53,7 @@ export const readRows: Work<StoredRows> = ({ updates, custom }) => {
       ]),
     ),
     label: label.result ?? NO_LABEL,
+    hasLabel: label.result !== undefined,
   })
 }
 
@@ -61,6 +64,8 @@ export const countPending: Work<number> = ({ custom }) => {
 }
 
 export interface Batch {
+  /** The writer has seen a label: if there is none, the user or the browser has deleted everything. */
+  readonly expectsLabel: boolean
   readonly generation: number
   readonly epoch: Epoch | null
   /** What the server has. */
@@ -80,13 +85,18 @@ export interface WrittenKeys {
   pending: number | null
 }
 
+/** The reason of a batch that fails because what the writer had stored is not there any more. */
+export const COPY_IS_GONE = Symbol('the local copy was deleted')
+
 /** Writes all of it, or nothing. Fails with `document-reset` if the rows were set aside meanwhile. */
 export const writeBatch =
   (batch: Batch): Work<WrittenKeys> =>
   ({ updates, custom }) => {
     const written: WrittenKeys = { confirmed: null, pending: null }
     const { confirmed, pending } = batch
-    afterRequest(custom.get(LABEL) as IDBRequest<Label | undefined>, (label = NO_LABEL) => {
+    afterRequest(custom.get(LABEL) as IDBRequest<Label | undefined>, (found) => {
+      if (found === undefined && batch.expectsLabel) throw COPY_IS_GONE
+      const label = found ?? NO_LABEL
       if (label.generation !== batch.generation)
         throw new ProviderError('document-reset', 'the local copy was set aside', {
           retry: 'never',

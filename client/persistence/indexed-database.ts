@@ -2,7 +2,7 @@ import { ProviderError } from '../provider-error.ts'
 import { isDeadHandle } from './persistence-error.ts'
 
 /** The two stores of y-indexeddb: `updates` numbers its rows itself, `custom` holds anything by key. */
-export interface Stores {
+interface Stores {
   readonly updates: IDBObjectStore
   readonly custom: IDBObjectStore
 }
@@ -13,6 +13,8 @@ export type Work<Result> = (stores: Stores) => () => Result
 interface Handlers {
   /** Another page deletes the database. */
   readonly handleDeleted: () => void
+  /** The browser has closed it under us, perhaps to delete it. */
+  readonly handleClosed: () => void
 }
 
 /** One IndexedDB database, opened when needed and again when the browser has killed the handle. */
@@ -65,7 +67,10 @@ export class IndexedDatabase {
       const forget = (): void => {
         if (this.#handle === opening) this.#handle = null
       }
-      handle.onclose = forget
+      handle.onclose = () => {
+        forget()
+        this.#handlers.handleClosed()
+      }
       handle.onversionchange = ({ newVersion }) => {
         // Whoever holds on here blocks the other page for ever.
         handle.close()

@@ -77,6 +77,7 @@ export class IndexedDBPersistence
     this.#before = isEmptyDocument(doc) ? null : Y.encodeStateAsUpdate(doc)
     this.#database = new IndexedDatabase(name, {
       handleDeleted: () => this.#writer.handleDeleted(),
+      handleClosed: () => this.#writer.handleClosed(),
     })
     this.#writer = new RowWriter({
       database: this.#database,

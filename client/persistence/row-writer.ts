@@ -2,7 +2,7 @@ import { mergeAsTree, type Epoch } from '../../protocol/index.ts'
 import { Backoff } from '../backoff.ts'
 import type { CancelTimer, Clock } from '../clock.ts'
 import { PendingBuffer, type PendingPiece } from '../pending-buffer.ts'
-import { writeBatch, type Batch, type StoredRows } from './document-rows.ts'
+import { COPY_IS_GONE, writeBatch, type Batch, type StoredRows } from './document-rows.ts'
 import type { IndexedDatabase } from './indexed-database.ts'
 
 /** As y-indexeddb: from this many rows on, reading them one by one is what makes opening slow. */
@@ -46,6 +46,7 @@ export class RowWriter {
   #largestBytes = 0
   #lastKnownRow = 0
   #generation = 0
+  #hasLabel = false
   #epoch: Epoch | null = null
   #inFlight: { readonly piece: PendingPiece | null; isConfirmed: boolean } | null = null
   #state: 'loading' | 'ready' | 'paused' | 'over' = 'loading'
@@ -79,7 +80,8 @@ export class RowWriter {
   }
 
   /** The rows are in the document. From here on it writes. */
-  begin({ rows, pending, label }: StoredRows, mayCompact: boolean): void {
+  begin({ rows, pending, label, hasLabel }: StoredRows, mayCompact: boolean): void {
+    this.#hasLabel = hasLabel
     this.#generation = label.generation
     this.#epoch ??= label.epoch
     this.#isLabelDue = this.#epoch !== label.epoch
@@ -136,7 +138,14 @@ export class RowWriter {
     this.#forgetPlain()
     this.#lastKnownRow = 0
     this.#generation = 0
+    this.#hasLabel = false
     this.#options.handleStored()
+  }
+
+  /** What is stored may be gone, or not: a write tells. */
+  handleClosed(): void {
+    this.#isLabelDue ||= this.#hasLabel
+    this.#schedule()
   }
 
   /** Writes what waits, once; then never again. */
@@ -213,11 +222,13 @@ export class RowWriter {
       }
       this.#isDeleted = false
       this.#hasLostChanges = false
+      this.#hasLabel = true
       this.#handleWritten(batch, written, flight.isConfirmed)
     } catch (cause) {
       this.#inFlight = null
       this.#restore(batch, flight.isConfirmed)
-      this.#handleFailure(cause)
+      if (cause === COPY_IS_GONE) this.handleDeleted()
+      else this.#handleFailure(cause)
     }
     this.#options.handleStored()
   }
@@ -237,6 +248,7 @@ export class RowWriter {
       confirmed = null
     } else if (isCompaction) confirmed = this.#options.encodeDocument()
     const batch: Batch = {
+      expectsLabel: this.#hasLabel,
       generation: this.#generation,
       epoch: this.#epoch,
       confirmed,
@@ -272,7 +284,10 @@ export class RowWriter {
   #restore(batch: Batch, isConfirmed: boolean): void {
     if (batch.pending !== null)
       (isConfirmed ? this.#confirmed : this.#pending).putBack(batch.pending)
-    if (batch.confirmed !== null) this.#confirmed.putBack({ update: batch.confirmed, changes: 1 })
+    if (batch.confirmed !== null) {
+      this.#confirmed.putBack({ update: batch.confirmed, changes: 1 })
+      this.#confirmedBytes += batch.confirmed.length
+    }
     this.#nowConfirmed.unshift(...batch.nowConfirmed)
     // Their sizes are not known any more; the next load counts them anew.
     for (const key of batch.replaced) this.#addPlain(key, 0)

@@ -230,6 +230,29 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
     await page.evaluate(() => app.whenState('draft', 'saved-locally'))
   })
 
+  test('T67 the user deletes the site’s storage under an open page: unsaved, and the next change stores all of it', async () => {
+    const { proxy, context, open } = await setting()
+    proxy.cut()
+    const page = await open()
+    await page.evaluate(async (url) => {
+      await app.openLocally(url, 'draft')
+      app.type('draft', 'typed offline')
+      await app.whenState('draft', 'saved-locally')
+    }, proxy.url)
+    const devtools = await context.newCDPSession(page)
+    await devtools.send('Storage.clearDataForOrigin', {
+      origin: pages.url,
+      storageTypes: 'indexeddb',
+    })
+    await page.evaluate(() => app.whenState('draft', 'unsaved'))
+    await page.evaluate(async () => {
+      app.type('draft', ', and on')
+      await app.whenState('draft', 'saved-locally')
+    })
+    const stored = await page.evaluate(() => app.stored('draft'))
+    expect(stored).toEqual({ rows: 1, pending: 1, text: 'typed offline, and on' })
+  })
+
   test('syncPending uploads documents that nobody has open, and says what became of each', async () => {
     const { server, proxy, open } = await setting()
     proxy.cut()
