@@ -1,5 +1,5 @@
 import type * as Y from 'yjs'
-import type { JoinAnswer } from '../protocol/index.ts'
+import type { Epoch, JoinAnswer } from '../protocol/index.ts'
 import type { Channel } from './channel.ts'
 import type { Clock } from './clock.ts'
 import type { ProviderError } from './provider-error.ts'
@@ -30,6 +30,8 @@ export interface DocumentSyncOptions {
 export interface DocumentSyncHandlers {
   /** Everything that the server had at the time of the join is applied, or the server is lost. */
   handleSynced(isSynced: boolean): void
+  /** What is applied from now on is of this history. */
+  handleEpoch(epoch: Epoch): void
   handleJoined(membership: Membership, presence: Uint8Array | undefined): void
   handleLeft(): void
   handlePresence(update: Uint8Array): void

@@ -59,7 +59,7 @@ export class DocumentSync implements ChannelMember {
   readonly #options: DocumentSyncOptions
   readonly #backoff: Backoff
   #state: State = { at: 'detached' }
-  #epoch: Epoch | null
+  #epoch: Epoch | null = null
   #cursor: UpdateCursor | null = null
   /** A join that was given up before its answer came. Its answer is still a valid one if asked again. */
   #abandoned: Joining | null = null
@@ -67,7 +67,6 @@ export class DocumentSync implements ChannelMember {
 
   constructor(options: DocumentSyncOptions) {
     this.#options = options
-    this.#epoch = knownEpoch(options.doc, options.serverUrl, options.documentName)
     this.#backoff = new Backoff(options.clock, options.maxBackoffMs)
   }
 
@@ -143,6 +142,7 @@ export class DocumentSync implements ChannelMember {
 
   #join(channel: Channel): void {
     const { doc, documentName, clientId } = this.#options
+    this.#readEpoch()
     const state: Joining = {
       at: 'joining',
       channel,
@@ -172,6 +172,8 @@ export class DocumentSync implements ChannelMember {
       this.#handleRefused(outcome)
       return
     }
+    // The copy on this device may have been read after the question, and be of another history.
+    this.#readEpoch()
     const { channel, clientId } = joining
     const { epoch, head, snapshot, limits, document: handle } = outcome
     const membership: Membership = { channel, handle, clientId, limits }
@@ -191,6 +193,7 @@ export class DocumentSync implements ChannelMember {
     if (this.#cursor !== null && this.#cursor.highest > head) this.#options.ledger.markUnverified()
     this.#epoch = epoch
     rememberEpoch(this.#options.doc, this.#options.serverUrl, this.#options.documentName, epoch)
+    this.#options.handlers.handleEpoch(epoch)
     channel.bind(handle, this)
     if (snapshot === undefined) {
       this.#goLive(membership, outcome, outcome.updates, head, joining.usesCursor)
@@ -217,6 +220,11 @@ export class DocumentSync implements ChannelMember {
       handleFailed: (refused) => this.#handleRefused(refused),
     })
     if (outcome.awareness !== undefined) this.#options.handlers.handlePresence(outcome.awareness)
+  }
+
+  #readEpoch(): void {
+    const { doc, serverUrl, documentName } = this.#options
+    this.#epoch ??= knownEpoch(doc, serverUrl, documentName)
   }
 
   #goLive(

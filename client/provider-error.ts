@@ -12,6 +12,12 @@ export type ClientErrorCode =
   | 'apply-failed'
   /** `whenSaved` ran out of time. The changes are kept and still being sent. */
   | 'save-timeout'
+  /** IndexedDB cannot be opened, read or written; its error is the `cause`. The changes are kept in memory. */
+  | 'persistence-failed'
+  /** No room on the device. The changes are kept in memory, and storing them is tried again. */
+  | 'persistence-quota'
+  /** Another page holds the database, and does not let it be deleted or changed. */
+  | 'persistence-blocked'
   /** `destroy` was called while somebody waited. */
   | 'destroyed'
 

@@ -1,6 +1,7 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
 import type { ConnectionStatus } from './connection-options.ts'
+import type { LocalPersistence } from './persistence/local-persistence.ts'
 import type { ProviderError } from './provider-error.ts'
 import type { StatesEntry } from './presence-events.ts'
 import type { SocketIOProvider } from './provider.ts'
@@ -10,10 +11,11 @@ import type { SocketIOProvider } from './provider.ts'
  *
  * - `saved`: durable on the server, all of them.
  * - `saving`: on their way to the server.
- * - `unsaved`: only here, and there is no connection.
+ * - `saved-locally`: not all on the server, and there is no connection; but committed on this device.
+ * - `unsaved`: only in this page, and there is no connection.
  * - `rejected`: the server refused one; this copy has diverged.
  */
-export type SaveState = 'saved' | 'saving' | 'unsaved' | 'rejected'
+export type SaveState = 'saved' | 'saving' | 'saved-locally' | 'unsaved' | 'rejected'
 
 /** What the server lets this connection do with the document, in Hocuspocus' words. */
 export type Scope = 'read-write' | 'readonly'
@@ -44,6 +46,8 @@ export type ProviderEvents = {
   sync: (synced: boolean) => void
   /** Once per edge to true. */
   synced: (event: { state: true }) => void
+  /** What was stored on this device is in the document. */
+  'local-synced': (event: { persistence: LocalPersistence }) => void
   'connection-close': (event: CloseDescription, provider: SocketIOProvider) => void
   'connection-error': (error: ProviderError, provider: SocketIOProvider) => void
   /** The server refuses for good. Nothing is tried until somebody calls `connect`. */
@@ -88,6 +92,7 @@ export type ProviderEvents = {
 export interface ProviderState {
   readonly status: ConnectionStatus
   readonly synced: boolean
+  readonly localSynced: boolean
   readonly saveState: SaveState
   readonly unsyncedChanges: number
   readonly lastSavedAt: number | null

@@ -7,6 +7,7 @@ import type { SocketIOConnection } from './connection.ts'
 import type { ProviderCallbacks } from './provider-callbacks.ts'
 import type { CloseDescription } from './provider-events.ts'
 import type { SocketIOProvider } from './provider.ts'
+import type { PersistenceSource } from './local-copy.ts'
 import type { SocketIOOptions } from './socket-io-wire.ts'
 import type { Network } from './wire.ts'
 
@@ -27,6 +28,13 @@ export interface ProviderOptions {
   readonly maxBackoffTime?: number | undefined
   /** Passed to socket.io-client. Providers share a socket only if they were given the same object. */
   readonly socketIo?: SocketIOOptions | undefined
+  /**
+   * Keeps the document on this device: `(name, doc) => new IndexedDBPersistence(name, doc)`, or a y-indexeddb.
+   * One that a function makes is destroyed with the provider. Default null.
+   */
+  readonly persistence?: PersistenceSource | undefined
+  /** How long the first join waits for the persistence, in milliseconds; false: not at all. Default 2000. */
+  readonly waitForPersistence?: number | false | undefined
   /** Default: the one that all providers with the same URL, token and options share. */
   readonly connection?: SocketIOConnection | undefined
   /** Hocuspocus' name of `connection`. */

@@ -5,15 +5,16 @@ import { Compatibility } from './compatibility.ts'
 import { connectionFor, type HeldConnection } from './connection-registry.ts'
 import type { ConnectionMember, ConnectionStatus } from './connection-options.ts'
 import type { SocketIOConnection } from './connection.ts'
-import { deferred } from './deferred.ts'
+import { DocumentChanges } from './document-changes.ts'
 import type { DocumentSyncHandlers } from './document-sync-options.ts'
 import { DocumentSync } from './document-sync.ts'
+import { LocalCopy } from './local-copy.ts'
 import { createOwnAwareness, type OwnAwareness } from './own-awareness.ts'
+import type { LocalPersistence } from './persistence/local-persistence.ts'
 import { Presence } from './presence.ts'
 import { ProviderError } from './provider-error.ts'
 import { isAccessRefusal } from './access-refusal.ts'
 import type { EditorAwareness, ProviderState, SaveState, Scope } from './provider-events.ts'
-import { isFormatCleanup } from './format-cleanup.ts'
 import { NamedProvider } from './provider-names.ts'
 import {
   resolveConfig,
@@ -26,6 +27,7 @@ import { SaveLedger } from './save-ledger.ts'
 import { SaveStatus } from './save-status.ts'
 import type { WhenSavedOptions } from './save-waiters.ts'
 import type { SocketIOOptions } from './socket-io-wire.ts'
+import { Readiness } from './readiness.ts'
 import { StateView } from './state-view.ts'
 import { Subdocuments } from './subdocuments.ts'
 import { isEmptyDocument } from './upload-plan.ts'
@@ -53,18 +55,19 @@ export class SocketIOProvider extends NamedProvider {
   readonly #held: HeldConnection
   readonly #presence: Presence
   readonly #ledger: SaveLedger
+  readonly #local: LocalCopy
   readonly #sync: DocumentSync
   readonly #member: ConnectionMember
-  /** What Yjs tidied up in a document that we only read: nobody's edit, and not to be refused as one. */
-  readonly #cleanups = new WeakSet<Y.Transaction>()
+  readonly #changes: DocumentChanges
   readonly #saving: SaveStatus
   readonly #view = new StateView<ProviderState>(() => {
-    const { status, synced, saveState, unsyncedChanges, lastSavedAt, readOnly } = this
-    const scope = this.authorizedScope
+    const { status, synced, localSynced, saveState, unsyncedChanges, lastSavedAt } = this
+    const { readOnly, authorizedScope: scope } = this
     const error = this.#error
-    return { status, synced, saveState, unsyncedChanges, lastSavedAt, scope, readOnly, error }
+    const saving = { saveState, unsyncedChanges, lastSavedAt }
+    return { status, synced, localSynced, ...saving, scope, readOnly, error }
   })
-  #whenSynced = deferred<this>()
+  readonly #ready = new Readiness(this)
   #status: ConnectionStatus = 'disconnected'
   #error: ProviderError | null = null
   /** The refusal that ended it, until the next `connect`. */
@@ -102,6 +105,7 @@ export class SocketIOProvider extends NamedProvider {
       handleError: (error) => this.#report(error),
     })
     this.#ledger = new SaveLedger(this.doc, () => this.#saving.refresh())
+    this.#local = this.#localCopy(config)
     this.#saving = this.#saveStatus()
     this.#sync = new DocumentSync({
       doc: this.doc,
@@ -115,13 +119,12 @@ export class SocketIOProvider extends NamedProvider {
       handlers: this.#syncHandlers(),
     })
     this.#member = this.#connectionMember()
-    if (!isEmptyDocument(this.doc)) this.#ledger.markUnverified()
-    this.doc.on('afterTransaction', this.#handleTransaction)
-    this.doc.on('update', this.#handleDocUpdate)
-    this.doc.on('destroy', this.#handleDocDestroy)
+    if (!isEmptyDocument(this.doc) && !this.#local.isTracked) this.#ledger.markUnverified()
+    this.#changes = this.#documentChanges()
     this.#compatibility = new Compatibility(this, config)
     this.#subdocuments =
       config.subdocs === 'auto' ? new Subdocuments(this.doc, (doc) => this.#follow(doc)) : null
+    this.#local.start()
     if (config.connect ?? config.autoConnect ?? true) this.connect()
   }
 
@@ -136,7 +139,7 @@ export class SocketIOProvider extends NamedProvider {
 
   /** Resolves when in sync, at once if it is; rejects when the server refuses for good. */
   get whenSynced(): Promise<this> {
-    return this.#whenSynced.promise
+    return this.#ready.whenSynced
   }
 
   /** How many local changes have no durable acknowledgement. Content from before the provider counts as one. */
@@ -146,6 +149,32 @@ export class SocketIOProvider extends NamedProvider {
 
   get saveState(): SaveState {
     return this.#saving.state
+  }
+
+  /** Keeps the document on this device, or null. */
+  get persistence(): LocalPersistence | null {
+    return this.#local.persistence
+  }
+
+  /** Everything that was stored on this device is in the document. */
+  get localSynced(): boolean {
+    return this.#local.isLoaded
+  }
+
+  /** Resolves when what is stored is in the document, at once without a persistence; rejects if it cannot be read. */
+  get whenLocalSynced(): Promise<this> {
+    return this.#local.whenLoaded.then(() => this)
+  }
+
+  /** Resolves when there is something to show: from this device or from the server, whichever is first. */
+  get whenLoaded(): Promise<this> {
+    return this.#ready.whenLoaded
+  }
+
+  /** Deletes what is stored of the document on this device; nothing is stored from then on. The document stays open. */
+  async clearLocalData(): Promise<void> {
+    await this.#local.clear()
+    this.#saving.refresh()
   }
 
   /** When the server last confirmed a change of ours, in milliseconds since 1970. */
@@ -172,10 +201,8 @@ export class SocketIOProvider extends NamedProvider {
   override connect(): void {
     if (this.#isDestroyed || this.shouldConnect) return
     this.shouldConnect = true
-    if (this.#refusal !== null) {
-      this.#refusal = null
-      this.#whenSynced = deferred<this>()
-    }
+    this.#refusal = null
+    this.#ready.restart()
     this.connection.attach(this.#member)
     for (const provider of this.subdocuments.values()) provider.connect()
   }
@@ -186,6 +213,7 @@ export class SocketIOProvider extends NamedProvider {
     this.shouldConnect = false
     for (const provider of this.subdocuments.values()) provider.disconnect()
     const wasConnected = this.connected
+    this.#local.forgetJoin()
     this.#sync.leave()
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
@@ -204,9 +232,8 @@ export class SocketIOProvider extends NamedProvider {
     this.disconnect()
     this.#isDestroyed = true
     this.#compatibility.destroy()
-    this.doc.off('afterTransaction', this.#handleTransaction)
-    this.doc.off('update', this.#handleDocUpdate)
-    this.doc.off('destroy', this.#handleDocDestroy)
+    this.#changes.stop()
+    this.#local.destroy()
     this.#presence.destroy()
     this.#ownAwareness?.destroy()
     this.#held.release()
@@ -215,7 +242,7 @@ export class SocketIOProvider extends NamedProvider {
       documentName: this.name,
     })
     this.#saving.rejectWaiters(this.#refusal)
-    this.#rejectWhenSynced(this.#refusal)
+    this.#ready.end(this.#refusal)
     this.emit('destroy', [this])
     this.#view.close()
     super.destroy()
@@ -239,42 +266,41 @@ export class SocketIOProvider extends NamedProvider {
   /** The present state; the same object as long as nothing changed (React's contract). */
   readonly getSnapshot = (): ProviderState => this.#view.current()
 
-  readonly #handleDocUpdate = (
-    update: Uint8Array,
-    origin: unknown,
-    _doc: Y.Doc,
-    transaction: Y.Transaction,
-  ): void => {
-    if (origin === this) {
-      this.emit('update', [update, this])
-      return
-    }
-    if (this.#cleanups.delete(transaction)) return
-    if (!transaction.local && !this.#sync.isLive) {
-      // Loaded from elsewhere (a database, a peer). Mostly the server has it: the join will tell.
-      this.#ledger.markUnverified()
-      return
-    }
-    this.#ledger.add(update)
-    this.#sync.handleLocalChange()
+  #documentChanges(): DocumentChanges {
+    return new DocumentChanges({
+      doc: this.doc,
+      origin: this,
+      isReadOnly: () => this.#sync.isReadOnly,
+      isLive: () => this.#sync.isLive,
+      isTaken: (origin) => this.#local.takesChange(origin),
+      handlers: {
+        handleRemote: (update) => this.emit('update', [update, this]),
+        handleLocal: (update) => {
+          this.#ledger.add(update)
+          this.#sync.handleLocalChange()
+        },
+        handleUnverified: () => this.#ledger.markUnverified(),
+        handleDestroy: () => this.destroy(),
+      },
+    })
   }
-
-  readonly #handleTransaction = (transaction: Y.Transaction): void => {
-    if (this.#sync.isReadOnly && isFormatCleanup(transaction)) this.#cleanups.add(transaction)
-  }
-
-  readonly #handleDocDestroy = (): void => this.destroy()
 
   #saveStatus(): SaveStatus {
     return new SaveStatus({
       ledger: this.#ledger,
       clock: this.#clock,
       isLive: () => this.#sync.isLive,
+      isStored: () => this.#local.isStored,
       handlers: {
         handleCount: (number) => this.emit('unsyncedChanges', [{ number }]),
         handleState: (state, pending) =>
           this.emit('save-state', [{ state, pending, lastSavedAt: this.lastSavedAt }]),
-        handleChange: () => this.#view.refresh(),
+        handleChange: () => {
+          // A reader's zero only says that it sends nothing.
+          if (this.unsyncedChanges === 0 && this.#sync.isLive && !this.#sync.isReadOnly)
+            this.#local.handleSaved()
+          this.#view.refresh()
+        },
       },
     })
   }
@@ -285,6 +311,7 @@ export class SocketIOProvider extends NamedProvider {
         if (isSynced) this.#error = null
         this.#handleSynced(isSynced)
       },
+      handleEpoch: (epoch) => this.#local.handleEpoch(epoch),
       handleJoined: (membership, presence) => {
         this.#saving.refresh()
         this.#handleScope(this.#sync.isReadOnly ? 'readonly' : 'read-write')
@@ -308,12 +335,36 @@ export class SocketIOProvider extends NamedProvider {
     }
   }
 
+  #localCopy(config: ResolvedConfig): LocalCopy {
+    return new LocalCopy({
+      source: config.persistence,
+      waitMs: config.waitForPersistence,
+      doc: this.doc,
+      documentName: this.name,
+      serverUrl: this.url,
+      ledger: this.#ledger,
+      clock: this.#clock,
+      isConfirmed: (origin, transaction) => this.#changes.isConfirmed(origin, transaction),
+      handlers: {
+        handleLoaded: () => {
+          this.#handleContent()
+          const { persistence } = this
+          if (persistence !== null) this.emit('local-synced', [{ persistence }])
+        },
+        handleStored: () => this.#saving.refresh(),
+        handleLate: () => this.#sync.rejoin(),
+        handleError: (error) => this.#report(error),
+      },
+    })
+  }
+
   #connectionMember(): ConnectionMember {
     return {
       handleStatus: (status) => this.#setStatus(status),
       flush: () => this.#sync.flush(),
-      handleOpen: (channel) => this.#sync.open(channel),
+      handleOpen: (channel) => this.#local.whenReadyToJoin(() => this.#sync.open(channel)),
       handleDown: (reason) => {
+        this.#local.forgetJoin()
         this.#sync.handleDown()
         const event = { code: CLOSED_ABNORMALLY, reason, wasClean: false }
         this.emit('connection-close', [event, this])
@@ -332,8 +383,8 @@ export class SocketIOProvider extends NamedProvider {
   }
 
   #handleSynced(isSynced: boolean): void {
-    if (isSynced) this.#whenSynced.resolve(this)
-    else this.#whenSynced = deferred<this>()
+    if (isSynced) this.#handleContent()
+    this.#ready.handleSynced(isSynced)
     this.doc.emit('sync', [isSynced, this.doc])
     this.emit('sync', [isSynced])
     if (isSynced) this.emit('synced', [{ state: true }])
@@ -360,6 +411,12 @@ export class SocketIOProvider extends NamedProvider {
     return new SocketIOProvider({ ...options, connect: this.shouldConnect })
   }
 
+  /** There is something to show. */
+  #handleContent(): void {
+    this.#ready.handleLoaded()
+    if (!this.doc.isLoaded) this.doc.emit('load', [this.doc])
+  }
+
   #handleEnded(error: ProviderError): void {
     this.#refusal = error
     this.shouldConnect = false
@@ -372,14 +429,7 @@ export class SocketIOProvider extends NamedProvider {
     }
     this.emit('closed', [{ code: closeCode(error.code), reason: error.code, wasClean: true }, this])
     this.#saving.rejectWaiters(error)
-    this.#rejectWhenSynced(error)
-  }
-
-  #rejectWhenSynced(error: ProviderError): void {
-    const { promise, reject } = this.#whenSynced
-    // Nobody needs to await it: the end was announced as an event.
-    promise.catch(() => undefined)
-    reject(error)
+    this.#ready.end(error)
   }
 
   #setStatus(status: ConnectionStatus): void {

@@ -21,6 +21,8 @@ export class SaveLedger {
   readonly #inFlight = new Set<PendingPiece>()
   /** The document may hold what the server lacks and what is not in the buffer: compare at the next join. */
   #isUnverified = false
+  /** What is stored on this device has not been read yet, and may hold what the server lacks. */
+  #isUnread = false
   #rejection: ProviderError | null = null
 
   constructor(doc: Y.Doc, handleChange: () => void) {
@@ -30,7 +32,7 @@ export class SaveLedger {
 
   /** How many local changes have no durable acknowledgement. Unverified content counts as one. */
   get unsyncedChanges(): number {
-    let count = this.#waiting.changes + (this.#isUnverified ? 1 : 0)
+    let count = this.#waiting.changes + (this.#isUnverified || this.#isUnread ? 1 : 0)
     for (const piece of this.#inFlight) count += piece.changes
     return count
   }
@@ -52,6 +54,19 @@ export class SaveLedger {
   markUnverified(): void {
     if (this.#isUnverified) return
     this.#isUnverified = true
+    this.#handleChange()
+  }
+
+  /** There is a copy on this device, which is being read. Counts as one change: nobody knows yet. */
+  markUnread(): void {
+    this.#isUnread = true
+    this.#handleChange()
+  }
+
+  /** The copy is read. `pending` is what it had unconfirmed: older than everything that waits. */
+  handleRead(pending: PendingPiece | null): void {
+    this.#isUnread = false
+    if (pending !== null) this.#waiting.putBack(pending)
     this.#handleChange()
   }
 

@@ -9,6 +9,8 @@ interface SaveStatusOptions {
   readonly clock: Clock
   /** In the document, so that what waits is on its way. */
   readonly isLive: () => boolean
+  /** Everything is committed on this device. */
+  readonly isStored: () => boolean
   readonly handlers: {
     handleCount(unsyncedChanges: number): void
     handleState(state: SaveState, unsyncedChanges: number): void
@@ -31,10 +33,11 @@ export class SaveStatus {
   }
 
   get state(): SaveState {
-    const { ledger, isLive } = this.#options
+    const { ledger, isLive, isStored } = this.#options
     if (ledger.rejection !== null) return 'rejected'
     if (ledger.unsyncedChanges === 0) return 'saved'
-    return isLive() ? 'saving' : 'unsaved'
+    if (isLive()) return 'saving'
+    return isStored() ? 'saved-locally' : 'unsaved'
   }
 
   /** When the server last confirmed a change of ours, in milliseconds since 1970. */

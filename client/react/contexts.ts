@@ -63,7 +63,7 @@ export function DocumentProvider(props: DocumentProviderProps): ReactElement {
       setProvider(null)
       opened.destroy()
     }
-    }, [connection, url, name, document])
+  }, [connection, url, name, document])
   return createElement(
     DocumentContext.Provider,
     { value: provider },
