@@ -54,6 +54,12 @@ export class LevelDatabase {
     return `${this.#databaseId}-${generation}`
   }
 
+  /** The row that every database has. To write it again changes nothing, and tells whether writes succeed. */
+  formatRow(): WriteOperation {
+    if (this.#databaseId === null) throw unavailable(this.#directory)
+    return { type: 'put', key: FORMAT_KEY, value: formatValue(this.#databaseId) }
+  }
+
   /** Throws between a failed write and a successful reopening; await `ready` first. */
   get level(): OpenLevel {
     if (this.#level === null) throw unavailable(this.#directory)
@@ -187,8 +193,7 @@ export class LevelDatabase {
       if ((await level.keys({ limit: 1 }).all()).length > 0)
         throw this.#formatError('holds a LevelDB database of something else')
       const databaseId = randomBytes(8).toString('hex')
-      const value = encodeFormat(FORMAT_KEY, { version: FORMAT_VERSION, databaseId })
-      await level.put(FORMAT_KEY, value, { sync: true })
+      await level.put(FORMAT_KEY, formatValue(databaseId), { sync: true })
       return databaseId
     }
     const format = decodeFormat(FORMAT_KEY, stored)
@@ -211,6 +216,10 @@ export class LevelDatabase {
   #formatError(fault: string): StorageError {
     return new StorageError('storage-format', `The database in ${this.#directory} ${fault}.`)
   }
+}
+
+function formatValue(databaseId: string): Uint8Array {
+  return encodeFormat(FORMAT_KEY, { version: FORMAT_VERSION, databaseId })
 }
 
 function unavailable(directory: string): StorageError {

@@ -122,7 +122,10 @@ export class LevelStorage implements Storage {
     const names = batch.map(({ name }) => name)
     const epochOf = (generation: number): Epoch => this.#database.epochOf(generation)
     return this.#call('appending', () =>
-      this.#writes.run(names, (stage) => stageAppends(stage, batch, epochOf)),
+      this.#writes.run(names, (stage) => {
+        if (batch.length === 0) stage.add(this.#database.formatRow())
+        return stageAppends(stage, batch, epochOf)
+      }),
     )
   }
 

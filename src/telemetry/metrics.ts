@@ -41,7 +41,7 @@ export class Metrics {
     })
     this.compactionFailures = new Counter({
       name: 'y_rooms_compaction_failures_total',
-      help: 'Logs that could not be folded; they stay as they are',
+      help: 'Folds of logs that failed; the log says what each has left',
       registers,
     })
     const connections: Gauge = new Gauge({
