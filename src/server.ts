@@ -142,6 +142,7 @@ export class Server implements DocumentServer {
       maxDocumentsPerConnection: options.maxDocumentsPerConnection,
     })
     this.#opening = storage.open().then(() => {
+      this.#registry.noteDamaged(storage.damagedDocuments?.() ?? [])
       if (this.#state === 'opening') this.#state = 'open'
     })
     this.#opening.catch((error: unknown) => {
@@ -177,7 +178,11 @@ export class Server implements DocumentServer {
 
   healthRouter(): Router {
     return healthRouter(
-      { notReadyReason: () => this.#notReadyReason(), metrics: this.#metrics.registry },
+      {
+        notReadyReason: () => this.#notReadyReason(),
+        damagedDocuments: () => this.#registry.damagedCount,
+        metrics: this.#metrics.registry,
+      },
       this.#options.logger,
     )
   }

@@ -137,6 +137,9 @@ export interface Storage {
    */
   delete(name: DocumentName): Promise<Epoch>
 
+  /** Documents that `open` has found damaged, as far as their names are known. Left out by a storage that does not look. */
+  damagedDocuments?(): readonly DocumentName[]
+
   /** [ST12] Waits for calls under way, then releases everything. Idempotent. Later calls reject. */
   close(): Promise<void>
 }
