@@ -182,7 +182,7 @@ export class LevelDatabase {
 
   /** The database id, drawn and stored when the database is new. */
   async #readFormat(level: OpenLevel): Promise<string> {
-    const copies = await level.getMany([...FORMAT_KEYS])
+    const copies = await Promise.all(FORMAT_KEYS.map((key) => level.get(key)))
     const [format] = FORMAT_KEYS.flatMap((key, at) => decodedFormat(key, copies[at]))
     if (format === undefined) {
       if (copies.some((copy) => copy !== undefined))
