@@ -6,7 +6,7 @@ import { type DirectoryLock, lockDirectory } from './directory-lock.ts'
 import { DamageRecord } from './damage-record.ts'
 import { checkFiles } from './level-check.ts'
 import { isNewDatabase, makeDirectory, readDroppedLines } from './level-files.ts'
-import { sealFiles } from './level-seal.ts'
+import { restoreCurrent, sealFiles } from './level-seal.ts'
 import { estimateLoss, setAside } from './level-set-aside.ts'
 
 export type OpenLevel = Level<Uint8Array, Uint8Array>
@@ -51,6 +51,7 @@ export function filesIn(
   let isChecked = false
   let lastOpened: OpenLevel | null = null
   const check = async (): Promise<void> => {
+    const restored = await restoreCurrent(folder)
     const { faults, damagedTables } = await checkFiles(folder)
     const loss = estimateLoss(folder, damagedTables)
     const all = [...faults, ...damagedTables.map(({ fault }) => fault), ...loss.faults]
@@ -61,6 +62,8 @@ export function filesIn(
       )
     if (acceptLoss !== null) rmSync(damageFile, { force: true })
     damage = new DamageRecord(damageFile)
+    if (restored !== null)
+      damage.add({ at: new Date().toISOString(), faults: [restored], setAside: [] }, [])
     if (loss.salvageable.length > 0)
       setAside(directory, folder, loss.salvageable, loss.lost, damage)
     for (const fault of all) acceptLoss?.(fault)

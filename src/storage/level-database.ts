@@ -198,7 +198,8 @@ export class LevelDatabase {
         `was written by a newer version (format ${format.version}, this one knows ${FORMAT_VERSION})`,
       )
     // Lost, or of the first releases, which had one.
-    if (copies.some((copy) => copy === undefined)) await level.batch(formatRows(format.databaseId), { sync: true })
+    if (copies.some((copy) => copy === undefined))
+      await level.batch(formatRows(format.databaseId), { sync: true })
     return format.databaseId
   }
 

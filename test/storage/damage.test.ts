@@ -258,6 +258,8 @@ describe('[ST1] what is no database of ours', () => {
     const directory = await filled()
     const current = join(directory, 'log', 'CURRENT')
     await rename(current, `${current}.away`)
+    // As a kill leaves it: after an orderly close it could be written anew.
+    await rm(join(directory, 'log', 'CLOSED'))
     await expect(levelStorage(directory).open()).rejects.toMatchObject({
       code: 'storage-inaccessible',
     })

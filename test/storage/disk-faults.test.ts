@@ -36,9 +36,6 @@ describe('T10 T11 [ST15] [ST16] files that are broken', () => {
   })
 
   test.each([
-    ['CURRENT', 'removed', 'CURRENT is missing'],
-    ['CURRENT', 'emptied', ''],
-    ['CURRENT', 'garbage', 'which is not there'],
     ['MANIFEST', 'removed', 'which is not there'],
     ['MANIFEST', 'emptied', ''],
     ['MANIFEST', 'halved', ''],
@@ -50,7 +47,6 @@ describe('T10 T11 [ST15] [ST16] files that are broken', () => {
         const path = join(folder, file)
         if (harm === 'removed') await rm(path)
         if (harm === 'emptied') await truncate(path)
-        if (harm === 'garbage') await writeFile(path, 'garbage\n')
         if (harm === 'halved') await truncate(path, (await readFile(path)).length >> 1)
       })
       expect(refused).toBe('storage-inaccessible')
@@ -94,6 +90,28 @@ describe('T10 T11 [ST15] [ST16] files that are broken', () => {
       }
     },
     120_000,
+  )
+
+  test.each([
+    ['removed', 'CURRENT is missing'],
+    ['emptied', ''],
+    ['garbage', 'which is not there'],
+  ] as const)(
+    'CURRENT %s: after an orderly close nothing is lost, after a kill the start is refused',
+    async (kind, reason) => {
+      const harm = async (folder: string): Promise<void> => {
+        const path = join(folder, 'CURRENT')
+        if (kind === 'removed') await rm(path)
+        if (kind === 'emptied') await truncate(path)
+        if (kind === 'garbage') await writeFile(path, 'garbage\n')
+      }
+      const { found, errors } = await looked(closed, harm)
+      expect([...new Set(Object.values(found ?? {}))]).toEqual(['whole'])
+      expect(JSON.stringify(errors)).toContain('CURRENT was lost, and written anew')
+      const { refused, message } = await looked(killed, harm)
+      expect(refused).toBe('storage-inaccessible')
+      expect(message).toContain(reason)
+    },
   )
 
   test('a log cut at any length after an orderly close is refused', async () => {
