@@ -16,6 +16,7 @@ import { documentsRouter, type DocumentsApi } from './http/documents-router.ts'
 import { healthRouter } from './http/health-router.ts'
 import { CommitLoop } from './log/commit-loop.ts'
 import { threadWorker, type DocumentWorker } from './log/document-worker.ts'
+import { StorageHealth } from './log/storage-health.ts'
 import { resolveOptions, type ResolvedOptions, type ServerOptions } from './options.ts'
 import { Metrics } from './telemetry/metrics.ts'
 
@@ -59,12 +60,13 @@ export class Server implements DocumentServer {
   readonly #registry: DocumentRegistry
   readonly #reader: DocumentReader
   readonly #compaction: Compaction
+  readonly #health: StorageHealth
   readonly #gateway: Gateway
   readonly #metrics: Metrics
   readonly #editors = new Set<DocumentEditor>()
   readonly #opening: Promise<void>
   #state: 'opening' | 'open' | 'closing' = 'opening'
-  #storageFault: string | null = null
+  #openFault: string | null = null
   #closing: Promise<void> | null = null
 
   constructor(options: ResolvedOptions, worker: DocumentWorker) {
@@ -76,18 +78,19 @@ export class Server implements DocumentServer {
       openDocuments: () => this.#registry.size,
       damagedDocuments: () => this.#registry.damagedCount,
     })
+    this.#health = new StorageHealth(storage, clock)
     this.#commits = new CommitLoop(
       storage,
       clock,
       {
         handleBatchCommitted: (entries, bytes, durationMs) => {
-          this.#storageFault = null
+          this.#health.handleWritten()
           this.#metrics.updates.inc(entries)
           this.#metrics.updateBytes.inc(bytes)
           this.#metrics.commitSeconds.observe(durationMs / 1000)
         },
         handleBatchFailed: (error) => {
-          this.#storageFault = error instanceof Error ? error.message : String(error)
+          this.#health.handleFailed(error)
           this.#metrics.commitFailures.inc()
         },
         handlePartyFailed: (name, error) =>
@@ -139,10 +142,11 @@ export class Server implements DocumentServer {
       maxDocumentsPerConnection: options.maxDocumentsPerConnection,
     })
     this.#opening = storage.open().then(() => {
+      this.#registry.noteDamaged(storage.damagedDocuments?.() ?? [])
       if (this.#state === 'opening') this.#state = 'open'
     })
     this.#opening.catch((error: unknown) => {
-      this.#storageFault = error instanceof Error ? error.message : String(error)
+      this.#openFault = error instanceof Error ? error.message : String(error)
       logger.error('the storage did not open', { error })
     })
   }
@@ -174,7 +178,11 @@ export class Server implements DocumentServer {
 
   healthRouter(): Router {
     return healthRouter(
-      { notReadyReason: () => this.#notReadyReason(), metrics: this.#metrics.registry },
+      {
+        notReadyReason: () => this.#notReadyReason(),
+        damagedDocuments: () => this.#registry.damagedCount,
+        metrics: this.#metrics.registry,
+      },
       this.#options.logger,
     )
   }
@@ -212,6 +220,7 @@ export class Server implements DocumentServer {
   async #close(): Promise<void> {
     this.#state = 'closing'
     this.#gateway.stopAccepting()
+    this.#health.close()
     const { closeTimeoutMs, storage, logger } = this.#options
     const editors = Promise.all([...this.#editors].map((editor) => editor.close()))
     const isFlushed = await this.#settlesWithin(
@@ -253,7 +262,8 @@ export class Server implements DocumentServer {
 
   #notReadyReason(): string | null {
     if (this.#state === 'closing') return 'the server is closing'
-    if (this.#storageFault !== null) return `the storage failed: ${this.#storageFault}`
+    const fault = this.#openFault ?? this.#health.fault
+    if (fault !== null) return `the storage failed: ${fault}`
     return this.#state === 'open' ? null : 'the storage is being opened'
   }
 

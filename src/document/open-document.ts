@@ -75,7 +75,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   readonly presence: Presence
   readonly claims = new ClientClaims()
   readonly #options: OpenDocumentOptions
-  #epoch: Epoch
+  readonly #epoch: Epoch
   #index: DocumentIndex
   #snapshot: SnapshotReference | null
   #recent: RecentEntries

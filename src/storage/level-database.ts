@@ -2,12 +2,11 @@ import { randomBytes } from 'node:crypto'
 import type { Epoch } from '../../protocol/index.ts'
 import { StorageError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { SuspectRange } from './level-table-file.ts'
 import type { DatabaseFiles, OpenLevel } from './database-files.ts'
 import { locked } from './directory-lock.ts'
 import { levelCode, reasonOf, storageError } from './level-error.ts'
-import { FORMAT_KEY, type KeyRange } from './level-keys.ts'
-import { decodeFormat, encodeFormat, FORMAT_VERSION } from './records.ts'
+import { FORMAT_COPY_KEY, FORMAT_KEY, type KeyRange } from './level-keys.ts'
+import { decodeFormat, encodeFormat, FORMAT_VERSION, type FormatRecord } from './records.ts'
 
 export type WriteOperation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
@@ -54,6 +53,12 @@ export class LevelDatabase {
     return `${this.#databaseId}-${generation}`
   }
 
+  /** The row that every database has. To write it again changes nothing, and tells whether writes succeed. */
+  formatRow(): WriteOperation {
+    if (this.#databaseId === null) throw unavailable(this.#directory)
+    return formatRows(this.#databaseId)[0] as WriteOperation
+  }
+
   /** Throws between a failed write and a successful reopening; await `ready` first. */
   get level(): OpenLevel {
     if (this.#level === null) throw unavailable(this.#directory)
@@ -76,11 +81,6 @@ export class LevelDatabase {
           line,
         },
       )
-  }
-
-  /** Ranges of keys in which rows may have become unreadable without a word. */
-  get suspects(): readonly SuspectRange[] {
-    return this.#files.suspects?.() ?? []
   }
 
   /** Resolves when `level` can be used. Opens the database anew if the last attempt failed. */
@@ -182,21 +182,24 @@ export class LevelDatabase {
 
   /** The database id, drawn and stored when the database is new. */
   async #readFormat(level: OpenLevel): Promise<string> {
-    const stored = await level.get(FORMAT_KEY)
-    if (stored === undefined) {
+    const copies = await Promise.all(FORMAT_KEYS.map((key) => level.get(key)))
+    const [format] = FORMAT_KEYS.flatMap((key, at) => decodedFormat(key, copies[at]))
+    if (format === undefined) {
+      if (copies.some((copy) => copy !== undefined))
+        throw this.#formatError('has a damaged format record')
       if ((await level.keys({ limit: 1 }).all()).length > 0)
         throw this.#formatError('holds a LevelDB database of something else')
       const databaseId = randomBytes(8).toString('hex')
-      const value = encodeFormat(FORMAT_KEY, { version: FORMAT_VERSION, databaseId })
-      await level.put(FORMAT_KEY, value, { sync: true })
+      await level.batch(formatRows(databaseId), { sync: true })
       return databaseId
     }
-    const format = decodeFormat(FORMAT_KEY, stored)
-    if (format === null) throw this.#formatError('has a damaged format record')
     if (format.version > FORMAT_VERSION)
       throw this.#formatError(
         `was written by a newer version (format ${format.version}, this one knows ${FORMAT_VERSION})`,
       )
+    // Lost, or of the first releases, which had one.
+    if (copies.some((copy) => copy === undefined))
+      await level.batch(formatRows(format.databaseId), { sync: true })
     return format.databaseId
   }
 
@@ -211,6 +214,18 @@ export class LevelDatabase {
   #formatError(fault: string): StorageError {
     return new StorageError('storage-format', `The database in ${this.#directory} ${fault}.`)
   }
+}
+
+const FORMAT_KEYS = [FORMAT_KEY, FORMAT_COPY_KEY] as const
+
+function formatRows(databaseId: string): WriteOperation[] {
+  const format = { version: FORMAT_VERSION, databaseId }
+  return FORMAT_KEYS.map((key) => ({ type: 'put', key, value: encodeFormat(key, format) }))
+}
+
+function decodedFormat(key: Uint8Array, stored: Uint8Array | undefined): FormatRecord[] {
+  const format = stored === undefined ? null : decodeFormat(key, stored)
+  return format === null ? [] : [format]
 }
 
 function unavailable(directory: string): StorageError {

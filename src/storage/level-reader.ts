@@ -77,7 +77,7 @@ export class LevelReader {
         const manifest = await readManifest(level, address)
         if (manifest === null) return this.#goneOrDamaged(address)
         if (!Number.isInteger(chunk) || chunk < 0 || chunk >= updateChunks(manifest)) return null
-        return (await readChunk(level, address, chunk)) ?? this.#goneOrDamaged(address)
+        return (await readChunk(level, address, manifest, chunk)) ?? this.#goneOrDamaged(address)
       })
     })
   }

@@ -11,6 +11,7 @@ import {
   unsweptKey,
 } from './level-keys.ts'
 import {
+  checksumOf,
   decodeBytes,
   decodeManifest,
   encodeBytes,
@@ -51,11 +52,12 @@ export async function writeSnapshot(
   let operations: WriteOperation[] = [
     { type: 'put', key: markKey, value: encodeBytes(markKey, EMPTY) },
   ]
-  let number = 0
+  const chunkChecksums: number[] = []
   for (const bytes of [snapshot.update, snapshot.index]) {
     for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
-      const key = chunkKey(name, generation, seq, number++)
+      const key = chunkKey(name, generation, seq, chunkChecksums.length)
       const value = encodeBytes(key, bytes.subarray(start, start + CHUNK_BYTES))
+      chunkChecksums.push(checksumOf(value))
       operations.push({ type: 'put', key, value })
       if (operations.length < CHUNKS_PER_WRITE) continue
       await database.write(operations)
@@ -67,6 +69,7 @@ export async function writeSnapshot(
     bytes: snapshot.update.length,
     chunkBytes: CHUNK_BYTES,
     indexBytes: snapshot.index.length,
+    chunkChecksums,
   })
   operations.push({ type: 'put', key, value })
   await database.write(operations)
@@ -86,11 +89,18 @@ export async function readManifest(
 export async function readChunk(
   level: OpenLevel,
   address: SnapshotAddress,
+  manifest: Manifest,
   number: number,
 ): Promise<Uint8Array | null> {
   const key = chunkKey(address.name, address.generation, address.seq, number)
   const stored = await level.get(key)
-  return stored === undefined ? null : decodeBytes(key, stored, placeOf(address, `chunk ${number}`))
+  if (stored === undefined) return null
+  const place = placeOf(address, `chunk ${number}`)
+  const chunk = decodeBytes(key, stored, place)
+  const { chunkChecksums } = manifest
+  if (chunkChecksums.length > 0 && chunkChecksums[number] !== checksumOf(stored))
+    throw recordDamaged(place, 'is of another attempt at the same snapshot')
+  return chunk
 }
 
 export async function readIndex(
@@ -102,7 +112,7 @@ export async function readIndex(
   const index = new Uint8Array(manifest.indexBytes)
   let offset = 0
   for (let number = first; offset < index.length; number++) {
-    const chunk = await readChunk(level, address, number)
+    const chunk = await readChunk(level, address, manifest, number)
     if (chunk === null) return null
     if (chunk.length === 0 || offset + chunk.length > index.length)
       throw recordDamaged(placeOf(address, 'index'), 'has another length than its manifest says')

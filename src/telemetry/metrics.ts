@@ -41,7 +41,7 @@ export class Metrics {
     })
     this.compactionFailures = new Counter({
       name: 'y_rooms_compaction_failures_total',
-      help: 'Logs that could not be folded; they stay as they are',
+      help: 'Folds of logs that failed; the log says what each has left',
       registers,
     })
     const connections: Gauge = new Gauge({
@@ -58,7 +58,7 @@ export class Metrics {
     })
     const damaged: Gauge = new Gauge({
       name: 'y_rooms_damaged_documents',
-      help: 'Documents refused as damaged since the start, and not deleted or read since; the log names them',
+      help: 'Documents refused as damaged, found at the start or since, and not deleted or read after it; the log names them',
       registers,
       collect: () => damaged.set(live.damagedDocuments()),
     })

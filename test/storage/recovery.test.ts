@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { CHUNK_BYTES } from '../../protocol/index.ts'
 import { chunkKey, entryKey, manifestKey } from '../../src/storage/level-keys.ts'
 import { levelStorage } from '../../src/storage/level-storage.ts'
+import { decodeBytes, encodeBytes } from '../../src/storage/records.ts'
 import { asName, entriesOf, readAll, readSnapshot } from '../../src/storage/storage-scenes.ts'
 import type { NewSnapshot, Storage } from '../../src/storage/storage.ts'
 import { allKeys, flipBit, withRows } from '../support/storage-surgery.ts'
@@ -114,6 +115,18 @@ describe('T10 [ST13] a damaged newest snapshot', () => {
       await expectWhole(storage)
       expect(errors.filter((message) => message === REPORT).length).toBeLessThanOrEqual(1)
     })
+  })
+
+  test('whose chunk is one of an earlier attempt is damage: the same fold need not give the same bytes', async () => {
+    for (const number of [1, 3]) {
+      const directory = await folded(4, 8)
+      const key = chunkKey('a', 0, 8, number)
+      await withRows(directory, async (level) => {
+        const { length } = decodeBytes(key, (await level.get(key))!, { name: 'a', what: 'chunk' })
+        await level.put(key, encodeBytes(key, new Uint8Array(length).fill(77)))
+      })
+      await expectRecovered(directory, 4)
+    }
   })
 
   test('that is not the newest any more harms nobody', async () => {
