@@ -16,7 +16,7 @@ import type { CancelTimer } from './clock.ts'
 import type { DocumentSyncOptions, Membership } from './document-sync-options.ts'
 import { knownEpoch, rememberEpoch } from './known-epochs.ts'
 import { errorFromRefusal, ProviderError, type NoAnswer } from './provider-error.ts'
-import { downloadSnapshot } from './snapshot-download.ts'
+import { StateLoad } from './state-load.ts'
 import { UpdateCursor } from './update-cursor.ts'
 import { hasEverything } from './upload-plan.ts'
 import { Uploader } from './uploader.ts'
@@ -33,7 +33,6 @@ interface Joining {
 interface Loading {
   readonly at: 'loading'
   readonly membership: Membership
-  readonly stopDownload: () => void
   /** What was relayed meanwhile is not kept, only remembered: it is read from the log afterwards. */
   highestRelayed: number
 }
@@ -61,6 +60,8 @@ export class DocumentSync implements ChannelMember {
   #state: State = { at: 'detached' }
   #epoch: Epoch | null
   #cursor: UpdateCursor | null = null
+  /** A large document on its way here, kept over disconnections. */
+  readonly #load = new StateLoad()
   /** A join that was given up before its answer came. Its answer is still a valid one if asked again. */
   #abandoned: Joining | null = null
   #isSynced = false
@@ -187,24 +188,23 @@ export class DocumentSync implements ChannelMember {
       this.#goLive(membership, outcome, outcome.updates, head, joining.usesCursor)
       return
     }
-    const loading: Loading = {
-      at: 'loading',
-      membership,
-      stopDownload: () => stopDownload(),
-      highestRelayed: head,
-    }
+    const loading: Loading = { at: 'loading', membership, highestRelayed: head }
     this.#state = loading
-    const stopDownload = downloadSnapshot(channel, handle, epoch, snapshot, {
+    this.#load.start(channel, handle, epoch, snapshot, {
       handleProgress: this.#options.handlers.handleProgress,
-      handleLoaded: (bytes) =>
-        this.#goLive(
-          membership,
-          // Its presence is shown already, and out of date by now.
-          withoutAwareness(outcome),
-          [bytes, ...outcome.updates],
-          loading.highestRelayed,
-          joining.usesCursor,
-        ),
+      handleLoaded: (bytes, seq) => {
+        // Its presence is shown already, and out of date by now.
+        const answer = withoutAwareness(outcome)
+        const { highestRelayed } = loading
+        const { usesCursor } = joining
+        if (seq === snapshot.seq) {
+          const updates = [bytes, ...answer.updates]
+          this.#goLive(membership, answer, updates, highestRelayed, usesCursor)
+        } else {
+          // It was begun before a newer one took its place: the log after it is read from there.
+          this.#goLive(membership, { ...answer, seq }, [bytes], highestRelayed, usesCursor)
+        }
+      },
       handleFailed: (refused) => this.#handleRefused(refused),
     })
     if (outcome.awareness !== undefined) this.#options.handlers.handlePresence(outcome.awareness)
@@ -228,6 +228,7 @@ export class DocumentSync implements ChannelMember {
       uploader: this.#uploader(membership, answer.access),
     }
     this.#state = live
+    this.#load.finish()
     this.#apply(updates)
     // An observer may have disconnected us. The cursor moves only now: the next join asks again.
     if (this.#state !== live) return
@@ -354,7 +355,7 @@ export class DocumentSync implements ChannelMember {
     const state = this.#state
     this.#state = { at: 'detached' }
     if (state.at === 'waiting') state.cancel()
-    if (state.at === 'loading') state.stopDownload()
+    if (state.at === 'loading') this.#load.stop()
     if (state.at === 'live') {
       state.uploader.stop()
       state.catchUp.stop()
