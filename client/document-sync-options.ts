@@ -34,6 +34,7 @@ export interface DocumentSyncHandlers {
   handleLeft(): void
   handlePresence(update: Uint8Array): void
   handleProgress(receivedBytes: number, totalBytes: number): void
+  handleUploadProgress(sentBytes: number, totalBytes: number): void
   handleSaved(): void
   handleRejected(error: ProviderError): void
   handleError(error: ProviderError): void

@@ -236,8 +236,15 @@ export class DocumentSync implements ChannelMember {
     if (answer.access === 'read') {
       ledger.reconcileReadOnly(answer.stateVector)
     } else {
-      if (ledger.rejection?.code === 'read-only') ledger.resume()
-      ledger.reconcile(answer.stateVector)
+      const { updateBytes } = membership.limits
+      ledger.reconcile(answer.stateVector, updateBytes)
+      const rejectedAs = ledger.rejection?.code
+      // The reason for it may be gone.
+      if (
+        rejectedAs === 'read-only' ||
+        (rejectedAs === 'update-too-large' && ledger.fits(updateBytes))
+      )
+        ledger.resume()
     }
     live.uploader.flush()
     handlers.handleJoined(membership, answer.awareness)
@@ -278,6 +285,7 @@ export class DocumentSync implements ChannelMember {
         handlers.handleSaved()
         if (this.#state.at === 'live') this.#state.catchUp.handleAcknowledged(seq, entry)
       },
+      handleProgress: handlers.handleUploadProgress,
       handleRejected: (refused) => {
         if (ledger.rejection !== null) return
         const error = errorFromRefusal(refused, documentName)

@@ -40,6 +40,11 @@ export type ProviderEvents = {
    * they come; `total` grows when the server has folded the document anew and what came so far is of no use.
    */
   progress: (event: { received: number; total: number }) => void
+  /**
+   * Bytes of a large local change that are on the server; durable only with `saved`. `sent` never falls for one change, over however
+   * many connections it goes.
+   */
+  'upload-progress': (event: { sent: number; total: number }) => void
   error: (error: ProviderError) => void
   destroy: (provider: SocketIOProvider) => void
 }

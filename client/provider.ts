@@ -240,7 +240,7 @@ export class SocketIOProvider extends NamedProvider {
   #syncHandlers(): DocumentSyncHandlers {
     return {
       handleSynced: (isSynced) => {
-        if (isSynced) this.#error = null
+        if (isSynced) this.#error = this.#ledger.rejection
         this.#handleSynced(isSynced)
       },
       handleJoined: (membership, presence) => {
@@ -253,6 +253,7 @@ export class SocketIOProvider extends NamedProvider {
       },
       handlePresence: (update) => this.#presence.handleRemote(update),
       handleProgress: (received, total) => this.emit('progress', [{ received, total }]),
+      handleUploadProgress: (sent, total) => this.emit('upload-progress', [{ sent, total }]),
       handleSaved: () => {
         this.#lastSavedAt = this.#clock.now()
       },

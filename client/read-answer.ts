@@ -58,7 +58,7 @@ const SHAPES: Readonly<Record<RequestName, (answer: Fields) => boolean>> = {
     (answer['awareness'] === undefined || answer['awareness'] instanceof Uint8Array) &&
     isCounts(answer['limits'], LIMIT_FIELDS),
   update: (answer) => isSequenceNumber(answer['seq']) && typeof answer['entry'] === 'boolean',
-  chunk: () => true,
+  chunk: (answer) => isSequenceNumber(answer['received']),
   pull: (answer) => isSequenceNumber(answer['seq']) && isUpdates(answer['updates']),
 }
 

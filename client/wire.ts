@@ -1,8 +1,8 @@
 import type {
-  Closed,
-  Done,
-  DocumentHandle,
+  ChunkAnswer,
   ChunkRequest,
+  Closed,
+  DocumentHandle,
   JoinAnswer,
   JoinRequest,
   PullAnswer,
@@ -22,7 +22,7 @@ export interface Requests {
   }
   chunk: {
     arguments: readonly [document: DocumentHandle, chunk: ChunkRequest, bytes: Uint8Array]
-    answer: Done
+    answer: ChunkAnswer
   }
   pull: { arguments: readonly [document: DocumentHandle, request: PullRequest]; answer: PullAnswer }
 }

@@ -9,6 +9,7 @@ export type { Cursor, Epoch } from './cursor.ts'
 export { mergeAsTree } from './merge-updates.ts'
 export type {
   Answer,
+  ChunkAnswer,
   ChunkRequest,
   ClientToServerEvents,
   Closed,

@@ -88,6 +88,17 @@ export interface ChunkRequest {
   readonly offset: number
   /** Length of the whole update in bytes. */
   readonly size: number
+  /**
+   * A secret of this upload, 16 to 128 characters: what has arrived is kept for a while when the connection is lost. Whoever
+   * shows it again, with no bytes at offset 0, learns from where to go on.
+   */
+  readonly key?: string
+}
+
+export interface ChunkAnswer {
+  readonly ok: true
+  /** The upload is here up to this offset: the next chunk begins there. */
+  readonly received: number
 }
 
 /** Asks for the log after a sequence number, or for one chunk of a snapshot. */
@@ -128,7 +139,7 @@ export interface ClientToServerEvents {
     document: DocumentHandle,
     chunk: ChunkRequest,
     bytes: Uint8Array,
-    answer: Answer<Done>,
+    answer: Answer<ChunkAnswer>,
   ) => void
   awareness: (document: DocumentHandle, update: Uint8Array, answer?: Answer<Done>) => void
   pull: (document: DocumentHandle, request: PullRequest, answer: Answer<PullAnswer>) => void

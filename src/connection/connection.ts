@@ -1,5 +1,7 @@
 import {
   CHUNK_BYTES,
+  type ChunkAnswer,
+  type ChunkRequest,
   type Closed,
   type DocumentHandle,
   type Done,
@@ -10,10 +12,11 @@ import {
 } from '../../protocol/index.ts'
 import type { Authorize, User } from '../access/access.ts'
 import { decideAccess } from '../access/decisions.ts'
+import type { Clock } from '../clock.ts'
 import type { DocumentReader } from '../document/document-reader.ts'
 import type { DocumentRegistry, Lease } from '../document/document-registry.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
-import { DocumentError } from '../errors.ts'
+import { asDocumentError, DocumentError } from '../errors.ts'
 import { Admission } from './admission.ts'
 import type { BulkPacer } from './bulk-pacer.ts'
 import type { Outbox } from './outbox.ts'
@@ -28,6 +31,8 @@ import {
   type Join,
 } from './requests.ts'
 import { Session, joinAnswer } from './session.ts'
+import { Uploads } from './uploads.ts'
+import type { ParkedUploads } from './parked-uploads.ts'
 
 /** The way out: one event to this connection. Calls with one `shared` object carry the same arguments. */
 export interface Transport {
@@ -40,6 +45,8 @@ export interface ConnectionServices {
   readonly reader: DocumentReader
   readonly pacer: BulkPacer
   readonly authorize: Authorize
+  readonly clock: Clock
+  readonly parkedUploads: ParkedUploads
   readonly maxUpdateBytes: number
   readonly maxPresenceBytes: number
   readonly maxDocumentsPerConnection: number
@@ -63,6 +70,7 @@ export class Connection implements Peer {
   /** The client ids that joined each document through this connection. */
   readonly #clientIds = new Map<DocumentHandle, Set<number>>()
   readonly #admission: Admission
+  readonly #uploads: Uploads
   #joinsUnderWay = 0
   #hasStragglers = false
   #isOpen = true
@@ -72,6 +80,11 @@ export class Connection implements Peer {
     this.user = user
     this.#services = services
     this.#admission = new Admission(transport.outbox)
+    this.#uploads = new Uploads({
+      clock: services.clock,
+      maxUpdateBytes: services.maxUpdateBytes,
+      parked: services.parkedUploads,
+    })
   }
 
   get outbox(): Outbox {
@@ -116,7 +129,18 @@ export class Connection implements Peer {
     const session = this.#session(document)
     if (session.access !== 'write')
       throw new DocumentError('read-only', 'this connection may read the document, not change it')
-    const bytes = this.#updateBytes(session, update)
+    const reference = readUploadReference(update)
+    if (reference === null) return this.#accept(session, this.#updateBytes(update))
+    const upload = this.#uploads.take(session.document.handle, reference)
+    try {
+      return await this.#accept(session, upload.bytes)
+    } catch (error) {
+      if (asDocumentError(error)?.retry === 'backoff') this.#uploads.restore(upload)
+      throw error
+    }
+  }
+
+  async #accept(session: Session, bytes: Uint8Array): Promise<UpdateAnswer> {
     const { seq, isEntry } = await session.document.accept(bytes, {
       origin: session,
       userId: this.user?.id ?? null,
@@ -124,15 +148,17 @@ export class Connection implements Peer {
     return { ok: true, seq, entry: isEntry }
   }
 
-  handleChunk(document: unknown, request: unknown, bytes: unknown): Done {
+  handleChunk(document: unknown, request: unknown, bytes: unknown): ChunkAnswer {
     const session = this.#session(document)
     if (session.access !== 'write')
       throw new DocumentError('read-only', 'this connection may read the document, not change it')
     // Not copied: the bytes go into the upload's own buffer at once.
     if (!(bytes instanceof Uint8Array))
       throw new DocumentError('malformed-request', 'chunk takes bytes')
-    session.uploads.add(readChunk(request), bytes)
-    return { ok: true }
+    const chunk = readChunk(request)
+    const { handle } = session.document
+    const received = this.#uploads.add(handle, chunk, bytes, this.#parkingName(session, chunk))
+    return { ok: true, received }
   }
 
   handleAwareness(document: unknown, update: unknown): Done {
@@ -207,6 +233,7 @@ export class Connection implements Peer {
   handleSessionEnd(document: DocumentHandle): void {
     this.#sessions.delete(document)
     this.#clientIds.delete(document)
+    this.#uploads.leave(document)
   }
 
   async #join(join: Join, lease: Lease, access: 'read' | 'write'): Promise<JoinAnswer> {
@@ -233,7 +260,7 @@ export class Connection implements Peer {
     this.#claimClientId(document.handle, join.clientId)
     let session = this.#sessions.get(document.handle)
     if (session === undefined) {
-      session = new Session(this, lease, reader, access, document.head, maxUpdateBytes)
+      session = new Session(this, lease, reader, access, document.head)
       this.#sessions.set(document.handle, session)
     } else {
       session.access = access
@@ -263,9 +290,14 @@ export class Connection implements Peer {
     return session
   }
 
-  #updateBytes(session: Session, update: unknown): Uint8Array {
-    const upload = readUploadReference(update)
-    if (upload !== null) return session.uploads.take(upload)
+  /** Under which name an upload outlives its connection: nobody else's, and of no other history. */
+  #parkingName(session: Session, { key }: ChunkRequest): string | null {
+    if (key === undefined) return null
+    const { name, epoch } = session.document
+    return JSON.stringify([this.user?.id ?? null, name, epoch, key])
+  }
+
+  #updateBytes(update: unknown): Uint8Array {
     if (!(update instanceof Uint8Array))
       throw new DocumentError('malformed-request', 'update takes bytes or an upload')
     const { maxUpdateBytes } = this.#services

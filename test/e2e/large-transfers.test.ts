@@ -84,4 +84,80 @@ describe('large transfers', () => {
     // Of each connection at most what was outstanding is fetched again: four chunks of 256 KiB.
     expect(line.passedBytes).toBeLessThan(progress.at(-1)!.total + 3 * 4.5 * 256 * 1024)
   }, 60_000)
+
+  test('T20 a paste of 50 MB arrives whole though the line breaks twice, and what had arrived is not sent again', async () => {
+    const line = await startLine()
+    const writer = open(line.url)
+    await writer.whenSynced
+    const seed = (Math.random() * 2 ** 32) >>> 0
+    const random = new Random(seed)
+    line.cutAt(
+      'up',
+      [0, 1].map((half) => half * 25 * MIB + MIB / 4 + random.below(24 * MIB)),
+    )
+    const progress: number[] = []
+    writer.on('upload-progress', ({ sent }) => progress.push(sent))
+    const paste = Buffer.alloc(37.5 * MIB, 'pasted ').toString('base64')
+    writer.doc.getText('body').insert(0, paste)
+    await writer.whenSaved()
+    expect(progress, `seed ${seed}`).toEqual([...progress].sort((a, b) => a - b))
+    expect(progress.at(-1)).toBeGreaterThan(50 * MIB)
+    // The answers that were lost, four of 256 KiB at most each time, and small change.
+    expect(line.sentBytes, `seed ${seed}`).toBeLessThan(progress.at(-1)! + 2 * 5 * 256 * 1024)
+    const reader = open(server.url)
+    await reader.whenSynced
+    expectEqualDocuments(reader.doc, writer.doc)
+  }, 60_000)
+
+  test('T20 over the limit: refused by name and number, kept, no reconnection, and the editor goes on', async () => {
+    await server.close()
+    server = await startServer(directory, { maxUpdateBytes: 2 * MIB })
+    const line = await startLine()
+    const [writer, other] = [open(line.url), open(server.url)]
+    await Promise.all([writer.whenSynced, other.whenSynced])
+    writer.doc.getText('body').insert(0, 'p'.repeat(1_200_000))
+    await writer.whenSaved()
+    const rejected = new Promise<{ update: Uint8Array; message: string }>((resolve) =>
+      writer.once('rejected', ({ update, error }) =>
+        resolve({ update, message: `${error.code}: ${error.message}` }),
+      ),
+    )
+    writer.doc.getText('body').insert(0, 'q'.repeat(3 * MIB))
+    const { update, message } = await rejected
+    expect(message).toContain(`update-too-large: an update may have ${2 * MIB} bytes`)
+    expect(writer.saveState).toBe('rejected')
+    expect(update.length).toBeGreaterThan(3 * MIB)
+    other.doc.getText('notes').insert(0, 'still here')
+    await expect.poll(() => writer.doc.getText('notes').toJSON()).toBe('still here')
+    writer.doc.getText('notes').insert(0, 'me too, ')
+    expect(writer.pendingUpdate()!.length).toBeGreaterThan(update.length)
+    expect([line.connections, writer.status]).toEqual([1, 'connected'])
+    // A server that takes more takes it, when the client comes back.
+    await server.close()
+    server = await startServer(directory, { maxUpdateBytes: 8 * MIB })
+    line.target = Number(new URL(server.url).port)
+    await writer.whenSynced
+    await expect.poll(() => writer.saveState).toBe('saved')
+    const reader = open(server.url)
+    await reader.whenSynced
+    expectEqualDocuments(reader.doc, writer.doc)
+  })
+
+  test('T20 a Y.Doc over the limit before the first join is refused by name and number, and stays whole', async () => {
+    await server.close()
+    server = await startServer(directory, { maxUpdateBytes: 2 * MIB })
+    const doc = new Y.Doc()
+    doc.getText('body').insert(0, 'p'.repeat(3 * MIB))
+    const line = await startLine()
+    const writer = open(line.url, { doc })
+    await expect.poll(() => writer.saveState).toBe('rejected')
+    expect(writer.getSnapshot().error).toMatchObject({
+      code: 'update-too-large',
+      message: expect.stringContaining(`an update may have ${2 * MIB} bytes`),
+    })
+    expect([line.connections, writer.status, writer.synced]).toEqual([1, 'connected', true])
+    const copy = new Y.Doc()
+    Y.applyUpdate(copy, writer.pendingUpdate()!)
+    expectEqualDocuments(copy, doc)
+  })
 })
