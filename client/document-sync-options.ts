@@ -22,6 +22,8 @@ export interface DocumentSyncOptions {
   readonly ledger: SaveLedger
   readonly clock: Clock
   readonly maxBackoffMs: number
+  /** Null: no self-checks. */
+  readonly selfCheckIntervalMs: number | null
   /** The origin of transactions that bring remote updates. */
   readonly origin: object
   readonly handlers: DocumentSyncHandlers

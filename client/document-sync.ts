@@ -14,44 +14,15 @@ import type { Channel, ChannelMember } from './channel.ts'
 import { nextAttempt } from './client-key.ts'
 import type { CancelTimer } from './clock.ts'
 import type { DocumentSyncOptions, Membership } from './document-sync-options.ts'
+import type { Joining, Live, Loading, State } from './document-sync-state.ts'
 import { knownEpoch, rememberEpoch } from './known-epochs.ts'
 import { errorFromRefusal, ProviderError, type NoAnswer } from './provider-error.ts'
+import { SelfCheck } from './self-check.ts'
 import { StateLoad } from './state-load.ts'
 import { UpdateCursor } from './update-cursor.ts'
 import { hasEverything } from './upload-plan.ts'
 import { Uploader } from './uploader.ts'
 import type { Outcome } from './wire.ts'
-
-interface Joining {
-  readonly at: 'joining'
-  readonly channel: Channel
-  readonly clientId: number
-  /** It asked for the entries after a sequence number. */
-  readonly usesCursor: boolean
-}
-
-interface Loading {
-  readonly at: 'loading'
-  readonly membership: Membership
-  /** What was relayed meanwhile is not kept, only remembered: it is read from the log afterwards. */
-  highestRelayed: number
-}
-
-interface Live {
-  readonly at: 'live'
-  readonly membership: Membership
-  readonly access: JoinAnswer['access']
-  readonly catchUp: CatchUp
-  readonly uploader: Uploader
-}
-
-type State =
-  | { readonly at: 'detached' }
-  | Joining
-  | Loading
-  | Live
-  | { readonly at: 'waiting'; readonly cancel: CancelTimer }
-  | { readonly at: 'ended' }
 
 /** Keeps one Y.Doc and one document of the server the same, over as many connections as it takes. */
 export class DocumentSync implements ChannelMember {
@@ -62,6 +33,7 @@ export class DocumentSync implements ChannelMember {
   #cursor: UpdateCursor | null = null
   /** A large document on its way here, kept over disconnections. */
   readonly #load = new StateLoad()
+  readonly #selfCheck: SelfCheck
   /** A join that was given up before its answer came. Its answer is still a valid one if asked again. */
   #abandoned: Joining | null = null
   #isSynced = false
@@ -70,6 +42,19 @@ export class DocumentSync implements ChannelMember {
     this.#options = options
     this.#epoch = knownEpoch(options.doc, options.serverUrl, options.documentName)
     this.#backoff = new Backoff(options.clock, options.maxBackoffMs)
+    this.#selfCheck = new SelfCheck({
+      ...options,
+      intervalMs: options.selfCheckIntervalMs,
+      settledSeq: () => this.#settledSeq(),
+      apply: (updates) => this.#apply(updates),
+      handleWaiting: () => this.handleLocalChange(),
+      handleHealed: options.handlers.handleError,
+      handleLost: (error) => {
+        // Our place in the log means nothing: the next join compares states.
+        this.#cursor = null
+        this.#fail(error)
+      },
+    })
   }
 
   get isLive(): boolean {
@@ -248,7 +233,9 @@ export class DocumentSync implements ChannelMember {
     }
     live.uploader.flush()
     handlers.handleJoined(membership, answer.awareness)
-    if (this.#state === live) live.catchUp.start()
+    if (this.#state !== live) return
+    this.#selfCheck.begin({ ...membership, epoch: answer.epoch, access: answer.access })
+    live.catchUp.start()
   }
 
   #catchUp(
@@ -314,6 +301,14 @@ export class DocumentSync implements ChannelMember {
     this.#options.handlers.handleSynced(true)
   }
 
+  /** The place in the log that this document is, as far as we know: all of it, and nothing else. */
+  #settledSeq(): number | null {
+    const cursor = this.#cursor
+    const { unsyncedChanges, rejection } = this.#options.ledger
+    const isSettled = this.#isSynced && unsyncedChanges === 0 && rejection === null
+    return isSettled && cursor !== null && !cursor.isBehind ? cursor.seq : null
+  }
+
   #apply(updates: readonly Uint8Array[]): void {
     const { doc, origin, handlers, documentName } = this.#options
     const failure = applyUpdates(doc, updates, origin)
@@ -327,12 +322,16 @@ export class DocumentSync implements ChannelMember {
   }
 
   #handleRefused(refused: Omit<Refusal, 'ok'> | NoAnswer): void {
-    const { handlers, documentName, clock } = this.#options
+    this.#fail(errorFromRefusal(refused, this.#options.documentName))
+  }
+
+  /** Leaves, for good or to join again after a pause. */
+  #fail(error: ProviderError): void {
+    const { handlers, clock } = this.#options
     const { at } = this.#state
     if (at === 'detached' || at === 'waiting' || at === 'ended') return
     const channel =
       this.#state.at === 'joining' ? this.#state.channel : this.#state.membership.channel
-    const error = errorFromRefusal(refused, documentName)
     if (error.permanent) {
       this.#leave()
       this.#end(error)
@@ -365,6 +364,7 @@ export class DocumentSync implements ChannelMember {
     if (state.at === 'waiting') state.cancel()
     if (state.at === 'loading') this.#load.stop()
     if (state.at === 'live') {
+      this.#selfCheck.end()
       state.uploader.stop()
       state.catchUp.stop()
     }

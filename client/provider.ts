@@ -15,6 +15,7 @@ import type { ProviderState, SaveState } from './provider-events.ts'
 import { isFormatCleanup } from './format-cleanup.ts'
 import { NamedProvider } from './provider-names.ts'
 import {
+  DEFAULT_SELF_CHECK_MS,
   resolveConfig,
   type ProviderArguments,
   type ProviderConfig,
@@ -104,6 +105,10 @@ export class SocketIOProvider extends NamedProvider {
       ledger: this.#ledger,
       clock: this.#clock,
       maxBackoffMs: this.connection.maxBackoffMs,
+      selfCheckIntervalMs:
+        config.selfCheckIntervalMs === undefined
+          ? DEFAULT_SELF_CHECK_MS
+          : config.selfCheckIntervalMs,
       origin: this,
       handlers: this.#syncHandlers(),
     })

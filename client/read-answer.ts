@@ -59,6 +59,12 @@ const SHAPES: Readonly<Record<RequestName, (answer: Fields) => boolean>> = {
     isCounts(answer['limits'], LIMIT_FIELDS),
   update: (answer) => isSequenceNumber(answer['seq']) && typeof answer['entry'] === 'boolean',
   chunk: (answer) => isSequenceNumber(answer['received']),
+  check: (answer) =>
+    answer['result'] === 'same' ||
+    answer['result'] === 'moved' ||
+    (answer['result'] === 'different' &&
+      answer['stateVector'] instanceof Uint8Array &&
+      answer['deletions'] instanceof Uint8Array),
   pull: (answer) => isSequenceNumber(answer['seq']) && isUpdates(answer['updates']),
 }
 

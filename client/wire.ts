@@ -1,4 +1,6 @@
 import type {
+  CheckAnswer,
+  CheckRequest,
   ChunkAnswer,
   ChunkRequest,
   Closed,
@@ -25,6 +27,10 @@ export interface Requests {
     answer: ChunkAnswer
   }
   pull: { arguments: readonly [document: DocumentHandle, request: PullRequest]; answer: PullAnswer }
+  check: {
+    arguments: readonly [document: DocumentHandle, request: CheckRequest]
+    answer: CheckAnswer
+  }
 }
 
 /** What a client can say without expecting an answer. */

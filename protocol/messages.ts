@@ -114,6 +114,30 @@ export interface PullAnswer {
   readonly updates: readonly Uint8Array[]
 }
 
+/** Asks whether the server's copy is the same as the client's, at the same sequence number. */
+export interface CheckRequest {
+  readonly epoch: Epoch
+  /** The client has every entry up to this one, and nothing that was not acknowledged. */
+  readonly seq: number
+  /** The first 16 bytes of the SHA-256 of `Y.encodeSnapshot(Y.snapshot(doc))`: its delete set and its state vector. */
+  readonly digest: Uint8Array
+  /** An earlier check found that the copies had diverged, and that was healed: for the server's books. */
+  readonly healed?: boolean
+}
+
+/**
+ * `moved`: the server's log does not end there now; ask again at another quiet moment. With `different` comes what
+ * the server has, as a state vector and as an update without structs that deletes all that is deleted.
+ */
+export type CheckAnswer =
+  | { readonly ok: true; readonly result: 'same' | 'moved' }
+  | {
+      readonly ok: true
+      readonly result: 'different'
+      readonly stateVector: Uint8Array
+      readonly deletions: Uint8Array
+    }
+
 export interface Done {
   readonly ok: true
 }
@@ -143,6 +167,11 @@ export interface ClientToServerEvents {
   ) => void
   awareness: (document: DocumentHandle, update: Uint8Array, answer?: Answer<Done>) => void
   pull: (document: DocumentHandle, request: PullRequest, answer: Answer<PullAnswer>) => void
+  check: (
+    document: DocumentHandle,
+    request: CheckRequest,
+    answer: Answer<CheckAnswer>,
+  ) => void
   leave: (document: DocumentHandle, clientId: number, answer?: Answer<Done>) => void
 }
 

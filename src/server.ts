@@ -138,6 +138,15 @@ export class Server implements DocumentServer {
     )
     this.#gateway = new Gateway(options, {
       clock,
+      checks: {
+        handleChecked: (result) => this.#metrics.stateChecks.inc({ result }),
+        handleHealed: (document) => {
+          this.#metrics.divergences.inc()
+          logger.warn('a copy of a client had diverged from the document; it was healed', {
+            document,
+          })
+        },
+      },
       parkedUploads: this.#parkedUploads,
       registry: this.#registry,
       reader: this.#reader,

@@ -1,5 +1,6 @@
 import {
   CHUNK_BYTES,
+  type CheckAnswer,
   type ChunkAnswer,
   type ChunkRequest,
   type Closed,
@@ -24,6 +25,7 @@ import type { Peer } from './peer.ts'
 import {
   isClientId,
   readBytes,
+  readCheck,
   readChunk,
   readJoin,
   readPull,
@@ -40,12 +42,20 @@ export interface Transport {
   send(event: 'update' | 'awareness' | 'closed', args: readonly unknown[], shared: object): void
 }
 
+/** Hears how the copies of clients compare with the server's. */
+export interface CheckObserver {
+  handleChecked(result: CheckAnswer['result']): void
+  /** A client had diverged and is whole again. */
+  handleHealed(document: string): void
+}
+
 export interface ConnectionServices {
   readonly registry: DocumentRegistry
   readonly reader: DocumentReader
   readonly pacer: BulkPacer
   readonly authorize: Authorize
   readonly clock: Clock
+  readonly checks: CheckObserver
   readonly parkedUploads: ParkedUploads
   readonly maxUpdateBytes: number
   readonly maxPresenceBytes: number
@@ -176,6 +186,32 @@ export class Connection implements Peer {
     try {
       // It may have left the document while the request waited.
       return await this.#pull(this.#session(document), pull)
+    } finally {
+      leave()
+    }
+  }
+
+  /** Says whether the client's copy is the server's. It costs a hash of the index, once for each state of the document. */
+  async handleCheck(document: unknown, request: unknown): Promise<CheckAnswer> {
+    this.#session(document)
+    const { epoch, seq, digest, healed } = readCheck(request)
+    const leave = await this.#admission.enter(0)
+    try {
+      const { document: open } = this.#session(document)
+      if (epoch !== open.epoch)
+        throw new DocumentError('document-reset', 'the document has another epoch')
+      if (healed === true) this.#services.checks.handleHealed(open.name)
+      const isSame = open.isSame(seq, digest)
+      const result = isSame === null ? 'moved' : isSame ? 'same' : 'different'
+      this.#services.checks.handleChecked(result)
+      if (result !== 'different') return { ok: true, result }
+      const { index } = open
+      return {
+        ok: true,
+        result,
+        stateVector: index.stateVector(),
+        deletions: index.deleteSetUpdate(),
+      }
     } finally {
       leave()
     }

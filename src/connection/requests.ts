@@ -1,8 +1,10 @@
 import {
+  DIGEST_BYTES,
   MAX_EPOCH_LENGTH,
   documentNameFault,
   isDocumentName,
   isSequenceNumber,
+  type CheckRequest,
   type ChunkRequest,
   type Cursor,
   type DocumentName,
@@ -83,6 +85,15 @@ export function readPull(request: unknown): PullRequest {
   if (isSequenceNumber(snapshot) && isSequenceNumber(chunk) && after === undefined)
     return { epoch, snapshot, chunk }
   throw malformed('pull takes either after, or snapshot and chunk')
+}
+
+export function readCheck(request: unknown): CheckRequest {
+  if (!isRecord(request) || !isEpoch(request['epoch'])) throw malformed('check takes an epoch')
+  const { epoch, seq, healed = false } = request
+  const digest = readBytes(request['digest'])
+  if (!isSequenceNumber(seq) || digest?.length !== DIGEST_BYTES)
+    throw malformed(`check takes seq and a digest of ${DIGEST_BYTES} bytes`)
+  return { epoch, seq, digest, healed: healed === true }
 }
 
 export function readChunk(request: unknown): ChunkRequest {

