@@ -167,11 +167,7 @@ export interface ClientToServerEvents {
   ) => void
   awareness: (document: DocumentHandle, update: Uint8Array, answer?: Answer<Done>) => void
   pull: (document: DocumentHandle, request: PullRequest, answer: Answer<PullAnswer>) => void
-  check: (
-    document: DocumentHandle,
-    request: CheckRequest,
-    answer: Answer<CheckAnswer>,
-  ) => void
+  check: (document: DocumentHandle, request: CheckRequest, answer: Answer<CheckAnswer>) => void
   leave: (document: DocumentHandle, clientId: number, answer?: Answer<Done>) => void
 }
 

@@ -43,7 +43,7 @@ export interface Transport {
 }
 
 /** Hears how the copies of clients compare with the server's. */
-export interface CheckObserver {
+interface CheckObserver {
   handleChecked(result: CheckAnswer['result']): void
   /** A client had diverged and is whole again. */
   handleHealed(document: string): void
