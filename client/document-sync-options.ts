@@ -22,6 +22,8 @@ export interface DocumentSyncOptions {
   readonly ledger: SaveLedger
   readonly clock: Clock
   readonly maxBackoffMs: number
+  /** Null: no self-checks. */
+  readonly selfCheckIntervalMs: number | null
   /** The origin of transactions that bring remote updates. */
   readonly origin: object
   readonly handlers: DocumentSyncHandlers
@@ -36,6 +38,7 @@ export interface DocumentSyncHandlers {
   handleLeft(): void
   handlePresence(update: Uint8Array): void
   handleProgress(receivedBytes: number, totalBytes: number): void
+  handleUploadProgress(sentBytes: number, totalBytes: number): void
   handleSaved(): void
   handleRejected(error: ProviderError): void
   handleError(error: ProviderError): void

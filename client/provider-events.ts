@@ -56,7 +56,10 @@ export type ProviderEvents = {
   'save-state': (event: { state: SaveState; pending: number; lastSavedAt: number | null }) => void
   /** The server took none of this update and never will; it stays in this copy and in `pendingUpdate()`. */
   rejected: (event: { update: Uint8Array; error: ProviderError }) => void
-  /** Bytes of a large document as they arrive, before the first `sync`. */
+  /**
+   * Bytes of a large document as they arrive, before `sync`. `received` never falls until then, over however many connections
+   * they come; `total` grows when the server has folded the document anew and what came so far is of no use.
+   */
   progress: (event: { received: number; total: number }) => void
   /** A connection stands; `open` is the same moment. */
   connect: () => void
@@ -84,6 +87,11 @@ export type ProviderEvents = {
    * place.
    */
   reload: (doc: Y.Doc) => void
+  /**
+   * Bytes of a large local change that are on the server; durable only with `saved`. `sent` never falls for one change, over however
+   * many connections it goes.
+   */
+  'upload-progress': (event: { sent: number; total: number }) => void
   error: (error: ProviderError) => void
   destroy: (provider: SocketIOProvider) => void
 }

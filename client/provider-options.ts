@@ -26,6 +26,12 @@ export interface ProviderOptions {
   readonly params?: Readonly<Record<string, string>> | undefined
   /** The longest pause between two attempts to connect or join, in milliseconds. Default 30,000. */
   readonly maxBackoffTime?: number | undefined
+  /**
+   * About how long after joining, and after editing, the copy here is compared with the server's at a quiet moment, in milliseconds:
+   * half to one and a half times as long, by chance. A difference is healed, and told as the error `state-diverged`. It costs one
+   * small request. Default 60,000; null turns it off.
+   */
+  readonly selfCheckIntervalMs?: number | null | undefined
   /** Passed to socket.io-client. Providers share a socket only if they were given the same object. */
   readonly socketIo?: SocketIOOptions | undefined
   /**
@@ -81,6 +87,10 @@ export interface ResolvedConfig extends ProviderConfig {
   readonly document: Doc
 }
 
+export const DEFAULT_SELF_CHECK_MS = 60_000
+/** Below it clients do little else. */
+const MIN_SELF_CHECK_MS = 100
+
 /** Both forms of the constructor as one, checked. */
 export function resolveConfig(args: ProviderArguments): ResolvedConfig {
   const config: ProviderConfig =
@@ -90,6 +100,11 @@ export function resolveConfig(args: ProviderArguments): ResolvedConfig {
   if (url === undefined) throw new TypeError('a provider needs a url or a connection')
   const fault = documentNameFault(config.name)
   if (fault !== null) throw new TypeError(fault)
+  const { selfCheckIntervalMs } = config
+  if (typeof selfCheckIntervalMs === 'number' && !(selfCheckIntervalMs >= MIN_SELF_CHECK_MS))
+    throw new TypeError(
+      `selfCheckIntervalMs is ${selfCheckIntervalMs}; at least ${MIN_SELF_CHECK_MS} ms are expected, or null`,
+    )
   return { ...config, connection, url, document: config.document ?? new Doc() }
 }
 

@@ -17,6 +17,7 @@ import { isAccessRefusal } from './access-refusal.ts'
 import type { EditorAwareness, ProviderState, SaveState, Scope } from './provider-events.ts'
 import { NamedProvider } from './provider-names.ts'
 import {
+  DEFAULT_SELF_CHECK_MS,
   resolveConfig,
   type ProviderArguments,
   type ProviderConfig,
@@ -115,6 +116,10 @@ export class SocketIOProvider extends NamedProvider {
       ledger: this.#ledger,
       clock: this.#clock,
       maxBackoffMs: this.connection.maxBackoffMs,
+      selfCheckIntervalMs:
+        config.selfCheckIntervalMs === undefined
+          ? DEFAULT_SELF_CHECK_MS
+          : config.selfCheckIntervalMs,
       origin: this,
       handlers: this.#syncHandlers(),
     })
@@ -308,7 +313,7 @@ export class SocketIOProvider extends NamedProvider {
   #syncHandlers(): DocumentSyncHandlers {
     return {
       handleSynced: (isSynced) => {
-        if (isSynced) this.#error = null
+        if (isSynced) this.#error = this.#ledger.rejection
         this.#handleSynced(isSynced)
       },
       handleEpoch: (epoch) => this.#local.handleEpoch(epoch),
@@ -323,6 +328,7 @@ export class SocketIOProvider extends NamedProvider {
       },
       handlePresence: (update) => this.#presence.handleRemote(update),
       handleProgress: (received, total) => this.emit('progress', [{ received, total }]),
+      handleUploadProgress: (sent, total) => this.emit('upload-progress', [{ sent, total }]),
       handleSaved: () => this.#saving.handleConfirmed(),
       handleRejected: (error) => {
         this.#saving.rejectWaiters(error)

@@ -1,5 +1,5 @@
 import type * as Y from 'yjs'
-import { mergeAsTree } from '../protocol/index.ts'
+import { CHUNK_BYTES, mergeAsTree } from '../protocol/index.ts'
 import { PendingBuffer, type PendingPiece } from './pending-buffer.ts'
 import type { ProviderError } from './provider-error.ts'
 import { coversMissing, encodeIntegrated } from './upload-plan.ts'
@@ -108,21 +108,36 @@ export class SaveLedger {
   /**
    * After a join, with the server's state applied: makes the buffer hold exactly what the server
    * lacks. Usually it already does. Where it does not (content from before the provider, a server
-   * that lost its tail), the difference is taken from the document.
+   * that lost its tail), the difference is taken from the document. A server takes `maxBytes` at once.
    */
-  reconcile(serverStateVector: Uint8Array): void {
+  reconcile(serverStateVector: Uint8Array, maxBytes = Infinity): void {
     const pending = this.#waiting.peek()
     const isExact = !this.#isUnverified && coversMissing(this.#doc, serverStateVector, pending)
-    if (isExact && this.#waiting.changes < COMPACT_FROM_CHANGES) return
+    const isMuch =
+      this.#waiting.changes >= COMPACT_FROM_CHANGES || (pending?.length ?? 0) > CHUNK_BYTES
+    if (isExact && !isMuch) return
     const update = encodeIntegrated(this.#doc, serverStateVector)
-    // What still waits for structs of others is in the buffer only.
-    const isWhole = this.#doc.store.pendingStructs === null
-    if (isExact && !(isWhole && isSmaller(update, pending))) return
+    if (isExact && !this.#isBetter(update, pending, maxBytes)) return
     const changes = Math.max(1, this.#waiting.changes)
     this.#isUnverified = false
     this.#waiting.clear()
     if (update !== null) this.#waiting.add({ update, changes })
     this.#handleChange()
+  }
+
+  /** Whether each of the waiting changes fits in a message of this size. */
+  fits(maxBytes: number): boolean {
+    return !this.#isUnverified && this.#waiting.largestBytes <= maxBytes
+  }
+
+  /** Whether what the document says of the changes that wait should be sent in their place. */
+  #isBetter(update: Uint8Array | null, pending: Uint8Array | null, maxBytes: number): boolean {
+    // What still waits for structs of others is in the buffer only.
+    if (update === null || pending === null || this.#doc.store.pendingStructs !== null) return false
+    if (update.length > maxBytes && this.#waiting.largestBytes <= maxBytes) return false
+    // A part of it has been sent already; it is given up only where it had arrived whole.
+    if (this.#waiting.hasUpload) return update.length < pending.length / 2
+    return update.length < pending.length
   }
 
   /** For a reader: content that the server may well have is no reason to speak of a refused edit. */
@@ -144,8 +159,4 @@ export class SaveLedger {
     if (waiting !== null) updates.push(waiting)
     return updates.length === 0 ? null : mergeAsTree(updates)
   }
-}
-
-function isSmaller(update: Uint8Array | null, pending: Uint8Array | null): boolean {
-  return update !== null && pending !== null && update.length < pending.length
 }

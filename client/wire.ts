@@ -1,8 +1,10 @@
 import type {
-  Closed,
-  Done,
-  DocumentHandle,
+  CheckAnswer,
+  CheckRequest,
+  ChunkAnswer,
   ChunkRequest,
+  Closed,
+  DocumentHandle,
   JoinAnswer,
   JoinRequest,
   PullAnswer,
@@ -22,9 +24,13 @@ export interface Requests {
   }
   chunk: {
     arguments: readonly [document: DocumentHandle, chunk: ChunkRequest, bytes: Uint8Array]
-    answer: Done
+    answer: ChunkAnswer
   }
   pull: { arguments: readonly [document: DocumentHandle, request: PullRequest]; answer: PullAnswer }
+  check: {
+    arguments: readonly [document: DocumentHandle, request: CheckRequest]
+    answer: CheckAnswer
+  }
 }
 
 /** What a client can say without expecting an answer. */

@@ -209,7 +209,7 @@ export const MUTATIONS = [
   {
     name: 'delete set ignored in the index',
     file: 'src/update/document-index.ts',
-    search: `    ranges.add(range.from, range.to)
+    search: `    if (ranges.add(range.from, range.to)) this.#digest = null
     this.#longMapEntries`,
     replace: `    this.#longMapEntries`,
     tests: ['test/update/document-index', 'test/e2e/joining'],

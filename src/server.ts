@@ -3,6 +3,7 @@ import { documentNameFault, isDocumentName, type DocumentName } from '../protoco
 import { decideAccess, identify, reportingWrongAnswers } from './access/decisions.ts'
 import type { User } from './access/access.ts'
 import type { Transport } from './connection/connection.ts'
+import { ParkedUploads } from './connection/parked-uploads.ts'
 import { BulkPacer } from './connection/bulk-pacer.ts'
 import { Gateway, type Accepted, type AttachTarget } from './connection/gateway.ts'
 import { Compaction } from './document/compaction.ts'
@@ -63,6 +64,7 @@ export class Server implements DocumentServer {
   readonly #health: StorageHealth
   readonly #gateway: Gateway
   readonly #metrics: Metrics
+  readonly #parkedUploads: ParkedUploads
   readonly #editors = new Set<DocumentEditor>()
   readonly #opening: Promise<void>
   #state: 'opening' | 'open' | 'closing' = 'opening'
@@ -132,7 +134,23 @@ export class Server implements DocumentServer {
       new SnapshotCache(storage, options.snapshotCacheBytes),
       this.#worker,
     )
+    this.#parkedUploads = new ParkedUploads(
+      clock,
+      options.parkedUploadBytes,
+      options.uploadResumeMs,
+    )
     this.#gateway = new Gateway(options, {
+      clock,
+      checks: {
+        handleChecked: (result) => this.#metrics.stateChecks.inc({ result }),
+        handleHealed: (document) => {
+          this.#metrics.divergences.inc()
+          logger.warn('a copy of a client had diverged from the document; it was healed', {
+            document,
+          })
+        },
+      },
+      parkedUploads: this.#parkedUploads,
       registry: this.#registry,
       reader: this.#reader,
       pacer: new BulkPacer(clock),
@@ -229,6 +247,7 @@ export class Server implements DocumentServer {
     )
     if (!isFlushed) logger.warn('closing without waiting any longer for writes under way')
     const farewell = this.#gateway.close()
+    this.#parkedUploads.close()
     this.#registry.close()
     // At once: a thread that does not end must not keep the storage from being closed.
     const released = Promise.all([storage.close(), this.#worker.close()])

@@ -202,6 +202,12 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     })
   }
 
+  /** Whether somebody who has the log up to `seq`, and nothing else, has the same as we. Null while that cannot be said. */
+  isSame(seq: number, digest: Uint8Array): boolean | null {
+    if (this.#needsReload || seq !== this.head) return null
+    return Buffer.compare(this.#index.digest(), digest) === 0
+  }
+
   /** The storage does not have this snapshot any more. If it is the one that joiners are sent to, the head is read again first. */
   handleSnapshotGone(seq: number): void {
     if ((this.#snapshot?.seq ?? 0) === seq) this.markStale()

@@ -30,7 +30,7 @@ test('[RELAY5] a member that is told of skipped entries gets them from the log a
     sendUpdate: (_handle: number, { from, to }: { from: number; to: number }) =>
       sent.push([from, to]),
   } as unknown as Peer
-  const session = new Session(peer, { document, release: () => undefined }, reader, 'write', 3, 100)
+  const session = new Session(peer, { document, release: () => undefined }, reader, 'write', 3)
   session.handleSkipped(9)
   await new Promise((resolve) => setImmediate(resolve))
   expect(asked).toEqual([3, 6])
