@@ -62,7 +62,7 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
     }
   }
 
-  test('it opens what y-indexeddb wrote, and y-indexeddb what it wrote', async () => {
+  test('[LOCAL3] it opens what y-indexeddb wrote, and y-indexeddb what it wrote', async () => {
     const { open } = await setting()
     const page = await open()
     const texts = await page.evaluate(async () => {
@@ -95,7 +95,7 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
     expect(texts).toEqual(['theirs', 'kept', 'heirs and ours', 7, 'heirs and ours'])
   })
 
-  test('T61 a deletion made offline survives a reload, is shown as pending, and reaches the server', async () => {
+  test('T61 [LOCAL2] a deletion made offline survives a reload, is shown as pending, and reaches the server', async () => {
     const { server, proxy, open } = await setting()
     const page = await open()
     await page.evaluate(async (url) => {
@@ -205,7 +205,7 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
     expect(await entries(server, 'draft')).toBe(0)
   })
 
-  test('T67 a device without room: an error, and unsaved until it is on the server', async () => {
+  test('T67 [LOCAL1] a device without room: an error, and unsaved until it is on the server', async () => {
     const { proxy, context, open } = await setting()
     const page = await open()
     const devtools = await context.newCDPSession(page)
@@ -230,7 +230,7 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
     await page.evaluate(() => app.whenState('draft', 'saved-locally'))
   })
 
-  test('T67 the user deletes the site’s storage under an open page: unsaved, and the next change stores all of it', async () => {
+  test('T67 [LOCAL7] the user deletes the site’s storage under an open page: unsaved, and the next change stores all of it', async () => {
     const { proxy, context, open } = await setting()
     proxy.cut()
     const page = await open()
@@ -253,7 +253,24 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
     expect(stored).toEqual({ rows: 1, pending: 1, text: 'typed offline, and on' })
   })
 
-  test('syncPending uploads documents that nobody has open, and says what became of each', async () => {
+  test('a page that goes to the back-forward cache holds no lock, and takes it again on return', async () => {
+    const { proxy, open } = await setting()
+    const page = await open()
+    const held = async (): Promise<number> =>
+      page.evaluate(async () => (await navigator.locks.query()).held?.length ?? 0)
+    await page.evaluate((url) => app.openLocally(url, 'draft'), proxy.url)
+    await page.waitForFunction(async () => (await navigator.locks.query()).held?.length === 1)
+    await page.evaluate(() => {
+      dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))
+    })
+    expect(await held()).toBe(0)
+    await page.evaluate(() => {
+      dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
+    })
+    await page.waitForFunction(async () => (await navigator.locks.query()).held?.length === 1)
+  })
+
+  test('[LOCAL8] syncPending uploads documents that nobody has open, and says what became of each', async () => {
     const { server, proxy, open } = await setting()
     proxy.cut()
     const page = await open()
