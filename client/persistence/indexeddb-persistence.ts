@@ -104,7 +104,9 @@ export class IndexedDBPersistence
   }
 
   get isStored(): boolean {
-    return this.#writer.isStored && (this.synced || this.#before === null) && !this.#isUnreadable
+    // What is changed after the end is stored by nobody.
+    if (this.#ending !== null || this.#isUnreadable) return false
+    return this.#writer.isStored && (this.synced || this.#before === null)
   }
 
   attach(client: PersistenceClient | null): void {

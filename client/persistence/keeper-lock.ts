@@ -1,3 +1,5 @@
+import { onPageLife } from '../page-life.ts'
+
 /**
  * Of the pages that have one document open, one keeps its database: it stores what comes from the
  * server, for all of them, and folds rows. The next one takes over when it is gone.
@@ -16,18 +18,17 @@ export function becomeKeeper(
   }
   let letGo = request(locks, database, handleChange)
   // A page that holds a lock, or waits for one, is not kept for the back button.
-  const handleHide = (): void => {
-    letGo()
-    handleChange(false)
-  }
-  const handleShow = ({ persisted }: PageTransitionEvent): void => {
-    if (persisted) letGo = request(locks, database, handleChange)
-  }
-  globalThis.addEventListener?.('pagehide', handleHide)
-  globalThis.addEventListener?.('pageshow', handleShow)
+  const stopPageLife = onPageLife({
+    handleHide: () => {
+      letGo()
+      handleChange(false)
+    },
+    handleReturn: () => {
+      letGo = request(locks, database, handleChange)
+    },
+  })
   return () => {
-    globalThis.removeEventListener?.('pagehide', handleHide)
-    globalThis.removeEventListener?.('pageshow', handleShow)
+    stopPageLife()
     letGo()
   }
 }
