@@ -7,8 +7,9 @@ import { freshDevice } from './device.ts'
 
 freshDevice()
 
-/** A seed that found a fault stays here. */
-const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+const LIVES = Number(process.env['DEVICE_LIVES'] ?? 12)
+const FIRST_SEED = Number(process.env['DEVICE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const SEEDS = Array.from({ length: LIVES }, (_, index) => FIRST_SEED + index)
 const STEPS = 120
 
 /** A small generator with a seed (mulberry32), so that a run can be repeated. */
