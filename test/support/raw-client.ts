@@ -12,6 +12,7 @@ import {
   type Refusal,
   type UpdateAnswer,
 } from 'y-rooms/protocol'
+import { USUAL_TRANSPORTS } from './transport.ts'
 
 export interface RelayedUpdate {
   readonly document: number
@@ -28,9 +29,9 @@ export class RawClient {
   readonly closed: Closed[] = []
   readonly #arrivals = new Set<() => void>()
 
-  constructor(url: string, auth: Record<string, unknown> = {}, transports = ['websocket']) {
+  constructor(url: string, auth: Record<string, unknown> = {}, transports?: string[]) {
     this.socket = io(url + DEFAULT_NAMESPACE, {
-      transports,
+      ...(transports === undefined ? USUAL_TRANSPORTS : { transports }),
       forceNew: true,
       reconnection: false,
       auth: { protocol: PROTOCOL_VERSION, ...auth },
