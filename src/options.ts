@@ -1,4 +1,5 @@
 import type { Authenticate, Authorize } from './access/access.ts'
+import { withinTime } from './access/hook-time.ts'
 import type { Clock } from './clock.ts'
 import { systemClock } from './clock.ts'
 import { OptionError } from './errors.ts'
@@ -178,6 +179,29 @@ export const NUMBER_OPTIONS = {
     unit: 'ms',
     effect: 'How long it waits for the answer. Only when attached to an HTTP server.',
   },
+  hookTimeoutMs: {
+    default: 10_000,
+    min: 10,
+    max: 600_000,
+    unit: 'ms',
+    effect:
+      'How long `authenticate`, `authorize` or `beforeUpdate` may take; then the request that asked is refused with `internal-error`.',
+  },
+  joinTimeoutMs: {
+    default: 60_000,
+    min: 1000,
+    max: 86_400_000,
+    unit: 'ms',
+    effect: 'A connection that is in no document for this long is closed.',
+  },
+  expiryWarningMs: {
+    default: 30_000,
+    min: 0,
+    max: 86_400_000,
+    unit: 'ms',
+    effect:
+      'How long before its credentials end a client is told; a fifth of the time that they have left, if that is less.',
+  },
   closeTimeoutMs: {
     default: 5000,
     min: 0,
@@ -245,13 +269,29 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   }
   if (numbers.outboxHardBytes < numbers.outboxSoftBytes)
     throw new OptionError('option outboxHardBytes must not be below outboxSoftBytes')
+  const clock = options.clock ?? systemClock
   return {
     ...numbers,
     storage: options.storage,
-    authenticate: options.authenticate ?? null,
-    authorize: options.authorize ?? (() => 'write'),
+    ...resolveHooks(options, clock, numbers.hookTimeoutMs),
     allowedOrigins: allowedOrigins ?? null,
     logger: options.logger ?? silentLogger,
-    clock: options.clock ?? systemClock,
+    clock,
+  }
+}
+
+/** The hooks, each answering in time or not at all. */
+function resolveHooks(
+  { authenticate, authorize = () => 'write' }: ServerOptions,
+  clock: Clock,
+  limitMs: number,
+): Pick<ResolvedOptions, 'authenticate' | 'authorize'> {
+  return {
+    authenticate:
+      authenticate === undefined
+        ? null
+        : (handshake) => withinTime('authenticate', authenticate(handshake), clock, limitMs),
+    authorize: (user, document) =>
+      withinTime('authorize', authorize(user, document), clock, limitMs),
   }
 }

@@ -1,4 +1,4 @@
-import type { DocumentHandle } from '../../protocol/index.ts'
+import type { AccessChange, DocumentHandle } from '../../protocol/index.ts'
 import type { User } from '../access/access.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
 import type { DocumentError } from '../errors.ts'
@@ -12,6 +12,7 @@ export interface Peer {
   readonly hasStragglers: boolean
   sendUpdate(document: DocumentHandle, message: UpdateMessage): void
   sendAwareness(document: DocumentHandle, update: Uint8Array): void
+  sendAccess(document: DocumentHandle, change: AccessChange): void
   sendClosed(document: DocumentHandle, error: DocumentError): void
   handleSessionEnd(document: DocumentHandle): void
 }

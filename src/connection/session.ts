@@ -1,4 +1,9 @@
-import { mergeAsTree, type JoinAnswer, type Limits } from '../../protocol/index.ts'
+import {
+  mergeAsTree,
+  type AccessChangeCode,
+  type JoinAnswer,
+  type Limits,
+} from '../../protocol/index.ts'
 import type { Access, User } from '../access/access.ts'
 import type { DocumentReader } from '../document/document-reader.ts'
 import type { Lease } from '../document/document-registry.ts'
@@ -24,7 +29,7 @@ type State = 'live' | 'behind' | 'ended'
  */
 export class Session implements Listener, PresenceOwner, ClaimOwner {
   readonly document: OpenDocument
-  access: Exclude<Access, 'none'>
+  #access: Exclude<Access, 'none'>
   readonly #peer: Peer
   readonly #lease: Lease
   readonly #reader: DocumentReader
@@ -50,7 +55,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     this.#lease = lease
     this.#reader = reader
     this.document = lease.document
-    this.access = access
+    this.#access = access
     this.#position = position
     this.#presenceChanges = this.document.presence.sentChanges
     this.#isShared = peer.hasStragglers
@@ -61,12 +66,23 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     return this.#peer.user
   }
 
+  get access(): Exclude<Access, 'none'> {
+    return this.#access
+  }
+
   get isEnded(): boolean {
     return this.#state === 'ended'
   }
 
   hasClientId(clientId: number): boolean {
     return this.#members.get(clientId)?.ownsPresence === true
+  }
+
+  /** From here on the connection may do more or less in this document, and is told why. */
+  changeAccess(access: Exclude<Access, 'none'>, code: AccessChangeCode): void {
+    if (this.isEnded || access === this.#access) return
+    this.#access = access
+    this.#peer.sendAccess(this.document.handle, { access, code })
   }
 
   /** A Y.Doc joined through this connection (again). Its client id is claimed for presence if it is free. */

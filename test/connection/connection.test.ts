@@ -58,6 +58,9 @@ async function scene() {
     checks: { handleChecked: ignore, handleHealed: ignore },
     parkedUploads: new ParkedUploads(clock, 0, 0),
     authorize: () => 'write',
+    logger: silentLogger,
+    expiryWarningMs: 1000,
+    joinTimeoutMs: 60_000,
     maxUpdateBytes: 1000,
     maxPresenceBytes: 1000,
     maxDocumentsPerConnection: 10,
@@ -71,7 +74,8 @@ async function scene() {
     onStalled: ignore,
   })
   const send = (event: string): void => void sent.push(event)
-  const connection = new Connection({ outbox, send }, null, services)
+  const identity = { user: null, reauthenticate: () => Promise.resolve(null) }
+  const connection = new Connection({ outbox, send, disconnect: ignore }, identity, services)
   const settle = async (): Promise<void> => {
     for (let turn = 0; turn < 5; turn++) {
       clock.endTurn()

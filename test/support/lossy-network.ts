@@ -21,6 +21,8 @@ export function lossyNetwork(): { network: Network; losses: Losses } {
       },
       handleAwareness: (document, update) => listener.handleAwareness(document, update),
       handleClosed: (document, closed) => listener.handleClosed(document, closed),
+      handleAccess: (document, change) => listener.handleAccess(document, change),
+      handleExpiring: (expiresInMs) => listener.handleExpiring(expiresInMs),
     })
     return {
       request: (name, args, handleAnswer) => {
