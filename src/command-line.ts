@@ -43,7 +43,7 @@ Options                                                            Environment
                            or give * for every origin
   --allow-anonymous        listen beyond this machine although     ALLOW_ANONYMOUS=1
                            anyone who connects may read and write
-  --jwt-secret-file <path> let in who shows a JSON Web Token that  JWT_SECRET_FILE,
+  --jwt-secret-file <path> let in who shows a JSON Web Token that JWT_SECRET_FILE,
                            is signed with this secret (32 bytes   or JWT_SECRET with
                            or more)                               the secret itself
   --jwt-jwks-url <url>     the same with the public keys at this   JWT_JWKS_URL

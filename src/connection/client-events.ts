@@ -7,7 +7,7 @@ import type { Connection } from './connection.ts'
  * - `admission`: the connection was let in; the handler decides the rest (`join` asks `authorize`).
  * - `read`, `write`: the connection has the document of the first argument open with this access.
  */
-export type NeededAccess = 'admission' | 'read' | 'write'
+type NeededAccess = 'admission' | 'read' | 'write'
 
 interface ClientEventRule {
   readonly needs: NeededAccess

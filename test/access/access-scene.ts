@@ -18,7 +18,7 @@ import { makeTempDirectory } from '../support/temp-directory.ts'
 export const SECRET = 'a secret of thirty-two bytes, or more'
 
 /** Time that a test moves, while the turns of the event loop end by themselves: sockets are real. */
-export class SceneClock extends ManualClock {
+class SceneClock extends ManualClock {
   override afterTurn(callback: () => void): void {
     setImmediate(callback)
   }
@@ -31,7 +31,7 @@ export interface TokenClaims extends JWTPayload {
 
 /** A token for Ada that holds for an hour, changed where a test says so; `undefined` leaves a claim out. */
 export function token(
-  clock: ManualClock,
+  clock: Pick<ManualClock, 'now'>,
   claims: TokenClaims = {},
   { secret = SECRET, algorithm = 'HS256' } = {},
 ): Promise<string> {
