@@ -1,4 +1,5 @@
 import type { Authenticate, Authorize } from './access/access.ts'
+import { GuardedHooks, HOOK_NAMES, type Hooks } from './access/hooks.ts'
 import { withinTime } from './access/hook-time.ts'
 import type { Clock } from './clock.ts'
 import { systemClock } from './clock.ts'
@@ -214,7 +215,7 @@ export const NUMBER_OPTIONS = {
 
 type NumberOptionName = keyof typeof NUMBER_OPTIONS
 
-export interface ServerOptions extends Partial<Record<NumberOptionName, number>> {
+export interface ServerOptions extends Partial<Record<NumberOptionName, number>>, Hooks {
   /** Where documents are kept: `levelStorage(directory)`, `memoryStorage()` or your own. The server opens and closes it. */
   readonly storage: Storage
   /** Who is connecting. Default: everybody, anonymously. */
@@ -236,12 +237,20 @@ export interface ResolvedOptions extends Record<NumberOptionName, number> {
   readonly storage: Storage
   readonly authenticate: Authenticate | null
   readonly authorize: Authorize
+  readonly hooks: GuardedHooks
   readonly allowedOrigins: readonly string[] | '*' | null
   readonly logger: Logger
   readonly clock: Clock
 }
 
-const OTHER_OPTIONS = ['storage', 'authenticate', 'authorize', 'allowedOrigins', 'logger', 'clock']
+const FUNCTIONS = ['authenticate', 'authorize', ...HOOK_NAMES] as const
+const OTHER_OPTIONS: readonly string[] = [
+  'storage',
+  'allowedOrigins',
+  'logger',
+  'clock',
+  ...FUNCTIONS,
+]
 
 /** Checks every option and fills in the defaults. Throws an `OptionError` that names the option. */
 export function resolveOptions(options: ServerOptions): ResolvedOptions {
@@ -250,7 +259,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
       throw new OptionError(`unknown option ${name}`)
   if (typeof options.storage?.append !== 'function')
     throw new OptionError('option storage is missing: pass levelStorage(directory)')
-  for (const hook of ['authenticate', 'authorize'] as const)
+  for (const hook of FUNCTIONS)
     if (options[hook] !== undefined && typeof options[hook] !== 'function')
       throw new OptionError(`option ${hook} must be a function`)
   const { allowedOrigins } = options
@@ -270,12 +279,14 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   if (numbers.outboxHardBytes < numbers.outboxSoftBytes)
     throw new OptionError('option outboxHardBytes must not be below outboxSoftBytes')
   const clock = options.clock ?? systemClock
+  const logger = options.logger ?? silentLogger
   return {
     ...numbers,
     storage: options.storage,
     ...resolveHooks(options, clock, numbers.hookTimeoutMs),
     allowedOrigins: allowedOrigins ?? null,
-    logger: options.logger ?? silentLogger,
+    hooks: new GuardedHooks(options, clock, logger, numbers.hookTimeoutMs),
+    logger,
     clock,
   }
 }

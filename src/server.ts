@@ -13,6 +13,7 @@ import { DocumentRegistry } from './document/document-registry.ts'
 import { OpenDocument, type PendingEntry } from './document/open-document.ts'
 import { SnapshotCache } from './document/snapshot-cache.ts'
 import { DocumentError } from './errors.ts'
+import { documentHooks } from './document-hooks.ts'
 import { documentsRouter, type DocumentsApi } from './http/documents-router.ts'
 import { healthRouter } from './http/health-router.ts'
 import { CommitLoop } from './log/commit-loop.ts'
@@ -125,6 +126,7 @@ export class Server implements DocumentServer {
           name,
           commits: this.#commits,
           onGrown: (document) => this.#compaction.consider(document),
+          ...documentHooks(options.hooks),
         })
       },
       deleteStored: (name) => storage.delete(name),
@@ -161,6 +163,7 @@ export class Server implements DocumentServer {
       reader: this.#reader,
       pacer: new BulkPacer(clock),
       authorize: options.authorize,
+      hooks: options.hooks,
       logger,
       expiryWarningMs: options.expiryWarningMs,
       joinTimeoutMs: options.joinTimeoutMs,
@@ -304,7 +307,7 @@ export class Server implements DocumentServer {
 
   /** What the HTTP API does, without HTTP. */
   documentsApi(): DocumentsApi {
-    const { storage, authenticate, clock } = this.#options
+    const { storage, authenticate, clock, hooks } = this.#options
     const authorize = reportingWrongAnswers(this.#options)
     return {
       authorizeRequest: async (handshake) => {
@@ -324,6 +327,10 @@ export class Server implements DocumentServer {
         this.#assertNotClosing()
         const lease = await this.#registry.acquire(name)
         try {
+          if (hooks.has('beforeUpdate')) {
+            lease.document.assertWellFormed(update)
+            await hooks.beforeUpdate({ document: name, user: author, update })
+          }
           const { seq } = await lease.document.accept(update, {
             origin: null,
             userId: author?.id ?? null,

@@ -7,6 +7,7 @@ import {
   type Closed,
   type DocumentHandle,
   type Done,
+  type ErrorCode,
   type JoinAnswer,
   type PullAnswer,
   type PullRequest,
@@ -15,9 +16,11 @@ import {
   type UpdateAnswer,
 } from '../../protocol/index.ts'
 import type { Authorize, User } from '../access/access.ts'
+import type { GuardedHooks } from '../access/hooks.ts'
 import type { Clock } from '../clock.ts'
 import type { DocumentReader } from '../document/document-reader.ts'
 import type { DocumentRegistry, Lease } from '../document/document-registry.ts'
+import type { Accepted, OpenDocument } from '../document/open-document.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -62,6 +65,7 @@ export interface ConnectionServices {
   readonly reader: DocumentReader
   readonly pacer: BulkPacer
   readonly authorize: Authorize
+  readonly hooks: GuardedHooks
   readonly clock: Clock
   readonly checks: CheckObserver
   readonly parkedUploads: ParkedUploads
@@ -193,11 +197,29 @@ export class Connection implements Peer {
   }
 
   async #accept(session: Session, bytes: Uint8Array): Promise<UpdateAnswer> {
-    const { seq, isEntry } = await session.document.accept(bytes, {
-      origin: session,
-      userId: this.user?.id ?? null,
-    })
+    const accepting = this.#services.hooks.has('beforeUpdate')
+      ? (await session.updates.pass(bytes.length, () => this.#propose(session, bytes))).accepting
+      : this.#handIn(session, bytes)
+    const { seq, isEntry } = await accepting
     return { ok: true, seq, entry: isEntry }
+  }
+
+  #handIn(session: Session, update: Uint8Array): Promise<Accepted> {
+    const userId = this.user?.id ?? null
+    return session.document.accept(update, { origin: session, userId })
+  }
+
+  /** Hands in an update that the application has nothing against. The next one does not wait until it is durable. */
+  async #propose(
+    session: Session,
+    update: Uint8Array,
+  ): Promise<{ readonly accepting: Promise<Accepted> }> {
+    const { document } = session
+    document.assertWellFormed(update)
+    await this.#services.hooks.beforeUpdate({ document: document.name, user: this.user, update })
+    // Both may have ended meanwhile: the session, and its right to write.
+    this.assertAccess(document.handle, 'write')
+    return { accepting: this.#handIn(session, update) }
   }
 
   handleChunk(document: unknown, request: unknown, bytes: unknown): ChunkAnswer {
@@ -314,10 +336,11 @@ export class Connection implements Peer {
     this.#transport.send('access', [document, change], change)
   }
 
-  handleSessionEnd(document: DocumentHandle): void {
-    this.#sessions.delete(document)
-    this.#clientIds.delete(document)
-    this.#uploads.leave(document)
+  handleSessionEnd({ handle, name }: OpenDocument, code: ErrorCode | null): void {
+    this.#sessions.delete(handle)
+    this.#clientIds.delete(handle)
+    this.#uploads.leave(handle)
+    this.#services.hooks.tell('closed', { document: name, user: this.user, code })
     this.#joinDeadline.set(this.#isInDocument)
   }
 
@@ -364,6 +387,7 @@ export class Connection implements Peer {
     if (session === undefined) {
       session = new Session(this, lease, reader, access, document.head)
       this.#sessions.set(document.handle, session)
+      this.#services.hooks.tell('opened', { document: document.name, user: this.user, access })
     } else {
       session.changeAccess(access, 'access-changed')
       lease.release()

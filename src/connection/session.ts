@@ -1,6 +1,7 @@
 import {
   mergeAsTree,
   type AccessChangeCode,
+  type ErrorCode,
   type JoinAnswer,
   type Limits,
 } from '../../protocol/index.ts'
@@ -15,6 +16,7 @@ import type { UpdateMessage } from '../document/update-message.ts'
 import { DocumentError } from '../errors.ts'
 import type { Peer } from './peer.ts'
 import type { Join } from './requests.ts'
+import { UpdateGate } from './update-gate.ts'
 
 /**
  * - `live`: hears every relay.
@@ -30,6 +32,7 @@ type State = 'live' | 'behind' | 'ended'
 export class Session implements Listener, PresenceOwner, ClaimOwner {
   readonly document: OpenDocument
   #access: Exclude<Access, 'none'>
+  readonly updates = new UpdateGate()
   readonly #peer: Peer
   readonly #lease: Lease
   readonly #reader: DocumentReader
@@ -146,17 +149,17 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
   handleEnd(error: DocumentError): void {
     if (this.#state === 'ended') return
     this.#peer.sendClosed(this.document.handle, error)
-    this.end()
+    this.end(error.code)
   }
 
   /** Leaves the document: presence goes at once, nothing more is sent. Idempotent. */
-  end(): void {
+  end(code: ErrorCode | null = null): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'
     this.document.room.remove(this)
     for (const clientId of this.#members.keys()) this.#releasePresence(clientId)
     this.#members.clear()
-    this.#peer.handleSessionEnd(this.document.handle)
+    this.#peer.handleSessionEnd(this.document, code)
     this.#lease.release()
   }
 

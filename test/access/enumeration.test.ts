@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Router } from 'express'
+import type { Router } from 'express'
 import { Server as SocketIOServer } from 'socket.io'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDocumentServer, jwtAuthenticate, memoryStorage } from 'y-rooms/server'
@@ -35,12 +35,8 @@ test('T50 [REQ7] a socket listens to nothing but the events whose access is decl
   onTestFinished(() => client.close())
   const [socket] = host.of('/y-rooms').sockets.values()
   const own = new Set(['error', 'disconnect'])
-  expect(
-    socket!
-      .eventNames()
-      .filter((name) => !own.has(String(name)))
-      .sort(),
-  ).toEqual(Object.keys(CLIENT_EVENTS).sort())
+  const heard = socket!.eventNames().filter((name) => !own.has(String(name)))
+  expect(new Set(heard)).toEqual(new Set(Object.keys(CLIENT_EVENTS)))
 
   // Before the join nothing that needs a document is answered otherwise; as a reader, nothing that needs to write.
   const inTurn = Object.entries(CLIENT_EVENTS).sort(([name]) => (name === 'leave' ? 1 : -1))

@@ -11,6 +11,7 @@ import { DocumentError } from '../../src/errors.ts'
 import { BulkPacer } from '../../src/connection/bulk-pacer.ts'
 import { ParkedUploads } from '../../src/connection/parked-uploads.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
+import { GuardedHooks } from '../../src/access/hooks.ts'
 import { NUMBER_OPTIONS } from '../../src/options.ts'
 import { memoryStorage } from '../../src/storage/memory-storage.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
@@ -54,6 +55,7 @@ async function scene() {
     } as Partial<DocumentRegistry> as DocumentRegistry,
     reader: new DocumentReader(storage, new SnapshotCache(storage, 0), {} as never),
     pacer: new BulkPacer(clock),
+    hooks: new GuardedHooks({}, clock, silentLogger, 1000),
     clock,
     checks: { handleChecked: ignore, handleHealed: ignore },
     parkedUploads: new ParkedUploads(clock, 0, 0),

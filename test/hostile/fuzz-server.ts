@@ -117,6 +117,7 @@ export class FuzzServer {
       registry: this.#registry,
       reader: new DocumentReader(storage, new SnapshotCache(storage, 1_000_000), inlineWorker),
       pacer: new BulkPacer(options.clock),
+      hooks: options.hooks,
       clock: options.clock,
       checks: { handleChecked: () => undefined, handleHealed: () => undefined },
       parkedUploads: new ParkedUploads(
