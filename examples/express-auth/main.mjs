@@ -31,8 +31,9 @@ http.listen(Number(process.env.PORT ?? 3000), '127.0.0.1', () => {
   process.stdout.write(`listening on http://127.0.0.1:${http.address().port}\n`)
 })
 
-process.once('SIGTERM', async () => {
-  await documents.close()
-  http.close()
-  http.closeAllConnections()
+process.once('SIGTERM', () => {
+  void documents.close().then(() => {
+    http.close()
+    http.closeAllConnections()
+  })
 })
