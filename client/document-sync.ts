@@ -369,7 +369,7 @@ export class DocumentSync implements ChannelMember {
 
   /** Leaves, for good or to join again after a pause. */
   #fail(error: ProviderError): void {
-    const { handlers, clock } = this.#options
+    const { handlers } = this.#options
     const { at } = this.#state
     if (at === 'detached' || at === 'waiting' || at === 'ended') return
     const channel =

@@ -59,6 +59,8 @@ export async function accessServer(
     // Time stands still, and nothing waits for it.
     commitIntervalMs: 0,
     relayIntervalMs: 0,
+    // An hour may pass while a message is under way.
+    outboxStallMs: 600_000,
     authenticate: jwtAuthenticate({ secret: SECRET, clock, ...jwt }),
     logger: {
       debug: ignore,
