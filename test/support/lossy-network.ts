@@ -22,6 +22,8 @@ export function lossyNetwork(): { network: Network; losses: Losses } {
       },
       handleAwareness: (document, update) => listener.handleAwareness(document, update),
       handleClosed: (document, closed) => listener.handleClosed(document, closed),
+      handleAccess: (document, change) => listener.handleAccess(document, change),
+      handleExpiring: (expiresInMs) => listener.handleExpiring(expiresInMs),
     })
     return {
       request: (name, args, handleAnswer) => {
