@@ -30,8 +30,9 @@ async function startCalmServer(options: { presenceIntervalMs: number }): Promise
 
 beforeEach(async () => {
   server = await startServer(await makeTempDirectory(), {
-    pingIntervalMs: 150,
-    pingTimeoutMs: 150,
+    // Short, since two tests wait for it; not so short that a busy machine misses a pong.
+    pingIntervalMs: 1000,
+    pingTimeoutMs: 2000,
     authenticate: ({ auth }) =>
       typeof auth['name'] === 'string'
         ? { id: auth['name'], presence: { name: auth['name'] } }
@@ -85,7 +86,7 @@ describe('presence', () => {
     )
     await watcher.until(() => lastOf(watcher, 4)?.state !== undefined)
     proxy.swallow()
-    // No more pongs: gone with the ping timeout (0.3 s here).
+    // No more pongs: gone with the ping timeout (3 s here).
     await watcher.until(() => lastOf(watcher, 4)?.state === null)
     await proxy.close()
   }, 20_000)
