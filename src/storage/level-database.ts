@@ -187,8 +187,7 @@ export class LevelDatabase {
       if ((await level.keys({ limit: 1 }).all()).length > 0)
         throw this.#formatError('holds a LevelDB database of something else')
       const databaseId = randomBytes(8).toString('hex')
-      const value = encodeFormat(FORMAT_KEY, { version: FORMAT_VERSION, databaseId })
-      await level.put(FORMAT_KEY, value, { sync: true })
+      await this.#writeFormat(level, databaseId)
       return databaseId
     }
     const format = decodeFormat(FORMAT_KEY, stored)
@@ -197,7 +196,14 @@ export class LevelDatabase {
       throw this.#formatError(
         `was written by a newer version (format ${format.version}, this one knows ${FORMAT_VERSION})`,
       )
+    // From now on there may be rows that an older version does not know.
+    if (format.version < FORMAT_VERSION) await this.#writeFormat(level, format.databaseId)
     return format.databaseId
+  }
+
+  async #writeFormat(level: OpenLevel, databaseId: string): Promise<void> {
+    const value = encodeFormat(FORMAT_KEY, { version: FORMAT_VERSION, databaseId })
+    await level.put(FORMAT_KEY, value, { sync: true })
   }
 
   #openError(error: unknown): StorageError {

@@ -6,6 +6,7 @@ import type { LevelDatabase } from './level-database.ts'
 import { reasonOf } from './level-error.ts'
 import { stageRecord } from './level-append.ts'
 import { nameOfKey, UNSWEPT_RANGE, unsweptKey } from './level-keys.ts'
+import { lastReplaced } from './level-log.ts'
 import { assertWhole } from './level-recovery.ts'
 import { unneededRows, writeSnapshot } from './level-snapshots.ts'
 import { encodeBytes } from './records.ts'
@@ -168,7 +169,8 @@ export class LevelMaintenance {
     if (!this.#unswept.has(name)) return
     const before = await this.#states.get(name)
     const cleanUpTo = lastSwept?.generation === before.generation ? lastSwept.previousSeq : 0
-    for (const range of unneededRows(name, before, cleanUpTo)) {
+    const replacedUpTo = await lastReplaced(this.#database.level, name, before)
+    for (const range of unneededRows(name, before, cleanUpTo, replacedUpTo)) {
       if (this.#isStopped) return
       await this.#database.clear(range)
     }

@@ -10,6 +10,7 @@ import {
   rowsBeforeGeneration,
   unsweptKey,
 } from './level-keys.ts'
+import { MAX_ROW_ENTRIES } from './log-rows.ts'
 import {
   decodeBytes,
   decodeManifest,
@@ -123,19 +124,22 @@ export function missing(address: SnapshotAddress): Error {
 
 /**
  * The rows which a document's record no longer needs: other generations, entries that both snapshots hold,
- * other snapshots. `cleanUpTo`: entries up to there are known to be gone, so that their tombstones are not walked again.
+ * other snapshots. `cleanUpTo`: entries up to there are known to be gone, so that their tombstones are not walked again, but for those
+ * of a row that goes on behind. `replacedUpTo`: of the entries that both snapshots hold, the last one in a row that holds nothing else.
  */
 export function unneededRows(
   name: string,
   state: DocumentState,
   cleanUpTo: number,
+  replacedUpTo: number,
 ): readonly KeyRange[] {
   const { generation, snapshotSeq, previousSeq } = state
+  const cleanFrom = Math.max(0, cleanUpTo - MAX_ROW_ENTRIES) + 1
   const ranges = [
     rowsBeforeGeneration('entry', name, generation),
     rowsBeforeGeneration('manifest', name, generation),
     rowsBeforeGeneration('chunk', name, generation),
-    rowRange('entry', name, generation, cleanUpTo + 1, Math.max(previousSeq, cleanUpTo) + 1),
+    rowRange('entry', name, generation, cleanFrom, Math.max(replacedUpTo + 1, cleanFrom)),
   ]
   for (const kind of ['manifest', 'chunk'] as const) {
     ranges.push(rowRange(kind, name, generation, 0, previousSeq))
