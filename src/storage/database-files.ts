@@ -7,7 +7,11 @@ import { isNewDatabase, makeDirectory, readDroppedLines } from './level-files.ts
 import { sealFiles } from './level-seal.ts'
 import type { SuspectRange } from './level-table-file.ts'
 
-export type OpenLevel = Level<Uint8Array, Uint8Array>
+/** With what only LevelDB itself can do, which `level` has in Node.js but declares for no platform. */
+export interface OpenLevel extends Level<Uint8Array, Uint8Array> {
+  approximateSize(start: Uint8Array, end: Uint8Array): Promise<number>
+  compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
+}
 
 export interface OpenRequest {
   readonly createIfMissing: boolean
@@ -76,7 +80,7 @@ export function filesIn(
     async open({ createIfMissing, writeBufferBytes, cacheBytes }) {
       // Before a Level is made, which begins to open by itself. Once: a failed write may tear the log, and opening anew cuts that off.
       if (!isChecked) await check()
-      const level: OpenLevel = new Level<Uint8Array, Uint8Array>(folder, {
+      const level = new Level<Uint8Array, Uint8Array>(folder, {
         keyEncoding: 'view',
         valueEncoding: 'view',
         createIfMissing,
@@ -84,7 +88,7 @@ export function filesIn(
         multithreading: true,
         writeBufferSize: writeBufferBytes,
         cacheSize: cacheBytes,
-      })
+      }) as OpenLevel
       await level.open()
       lastOpened = level
       return level

@@ -6,7 +6,7 @@ import type { SuspectRange } from './level-table-file.ts'
 import type { DatabaseFiles, OpenLevel } from './database-files.ts'
 import { locked } from './directory-lock.ts'
 import { levelCode, reasonOf, storageError } from './level-error.ts'
-import { FORMAT_KEY, type KeyRange } from './level-keys.ts'
+import { ALL_KEYS, FORMAT_KEY, type KeyRange } from './level-keys.ts'
 import { decodeFormat, encodeFormat, FORMAT_VERSION } from './records.ts'
 
 export type WriteOperation =
@@ -128,6 +128,18 @@ export class LevelDatabase {
       await this.#handleWriteFailure(level, error)
       throw storageError(error, `removing replaced rows from ${this.#directory}`)
     }
+  }
+
+  /** About how many bytes of the tables these rows take, and those that were removed but are there still; nothing of what only the log holds. */
+  async tableBytes({ gte, lt }: KeyRange = ALL_KEYS): Promise<number> {
+    await this.ready()
+    return this.level.approximateSize(gte, lt)
+  }
+
+  /** Rewrites all tables without what was removed, on LevelDB's own thread. A crash leaves the old ones or the new. */
+  async mergeTables(): Promise<void> {
+    await this.ready()
+    await this.level.compactRange(ALL_KEYS.gte, ALL_KEYS.lt)
   }
 
   async close(): Promise<void> {

@@ -44,6 +44,8 @@ export interface KeyRange {
 
 export const FORMAT_KEY: Uint8Array = Uint8Array.of(FORMAT)
 
+export const ALL_KEYS: KeyRange = { gte: FORMAT_KEY, lt: Uint8Array.of(0xff) }
+
 export function documentKey(name: string): Uint8Array {
   return namedKey(DOCUMENT, name, 0)
 }

@@ -10,6 +10,7 @@ import { reasonOf, storageError } from './level-error.ts'
 import { learnState } from './level-log.ts'
 import { LevelMaintenance } from './level-maintenance.ts'
 import { LevelReader } from './level-reader.ts'
+import { LevelTables } from './level-tables.ts'
 import type {
   Append,
   AppendOutcome,
@@ -41,10 +42,16 @@ export interface LevelStorageOptions {
   readonly writeBufferBytes?: number
   /** LevelDB's cache of table blocks. Default 32 MiB. */
   readonly cacheBytes?: number
+  /**
+   * How much removed rows may take in LevelDB's tables before these are merged, or as much as all else in them. Default 1 MiB. Tables of more than
+   * 64 MiB LevelDB merges by itself, bit by bit.
+   */
+  readonly tableWasteBytes?: number
 }
 
 const DEFAULT_WRITE_BUFFER_BYTES = 16 * 1024 * 1024
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024
+const DEFAULT_TABLE_WASTE_BYTES = 1024 * 1024
 /** A few MB of memory; a document beyond costs two reads when it is next used. */
 const REMEMBERED_DOCUMENTS = 10_000
 
@@ -100,6 +107,11 @@ export class LevelStorage implements Storage {
       this.#database,
       this.#states,
       this.#writes,
+      new LevelTables(
+        this.#database,
+        this.#logger,
+        options.tableWasteBytes ?? DEFAULT_TABLE_WASTE_BYTES,
+      ),
       this.#logger,
     )
     this.#reader = new LevelReader(this.#database, this.#states, this.#maintenance)
