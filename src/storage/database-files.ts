@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Level } from 'level'
 import { StorageError } from '../errors.ts'
+import { type ChunkCodec, threadPoolCodec } from './chunk-records.ts'
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts'
 import { checkFiles } from './level-check.ts'
 import { isNewDatabase, makeDirectory, readDroppedLines } from './level-files.ts'
@@ -22,6 +23,7 @@ export interface OpenRequest {
 /** The disk below the storage. A simulation puts one in its place that fails when it is told to. */
 export interface DatabaseFiles {
   readonly directory: string
+  readonly codec: ChunkCodec
   /** Makes the directory if need be and takes it for this process, or throws. */
   lock(): DirectoryLock
   /** Whether a database may be created. */
@@ -62,6 +64,7 @@ export function filesIn(
   }
   return {
     directory,
+    codec: threadPoolCodec,
     lock() {
       makeDirectory(directory)
       const lock = lockDirectory(directory)

@@ -3,6 +3,7 @@ import type { Epoch } from '../../protocol/index.ts'
 import { StorageError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { SuspectRange } from './level-table-file.ts'
+import type { ChunkCodec } from './chunk-records.ts'
 import type { DatabaseFiles, OpenLevel } from './database-files.ts'
 import { locked } from './directory-lock.ts'
 import { levelCode, reasonOf, storageError } from './level-error.ts'
@@ -42,6 +43,10 @@ export class LevelDatabase {
     this.#files = files
     this.#directory = files.directory
     this.#options = options
+  }
+
+  get codec(): ChunkCodec {
+    return this.#files.codec
   }
 
   get era(): number {

@@ -68,7 +68,7 @@ async function lastSeq(level: OpenLevel, name: string, record: DocumentRecord): 
 }
 
 /** Of the rows that may hold an entry from `fromSeq` on, the last one that begins before `toSeq`, or null. */
-export async function rowWith(
+async function rowWith(
   level: OpenLevel,
   name: string,
   generation: number,

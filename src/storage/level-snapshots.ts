@@ -10,9 +10,9 @@ import {
   rowsBeforeGeneration,
   unsweptKey,
 } from './level-keys.ts'
+import { type ChunkCodec, decodeChunk, encodeChunk } from './chunk-records.ts'
 import { MAX_ROW_ENTRIES } from './log-rows.ts'
 import {
-  decodeBytes,
   decodeManifest,
   encodeBytes,
   encodeManifest,
@@ -56,7 +56,11 @@ export async function writeSnapshot(
   for (const bytes of [snapshot.update, snapshot.index]) {
     for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
       const key = chunkKey(name, generation, seq, number++)
-      const value = encodeBytes(key, bytes.subarray(start, start + CHUNK_BYTES))
+      const value = await encodeChunk(
+        database.codec,
+        key,
+        bytes.subarray(start, start + CHUNK_BYTES),
+      )
       operations.push({ type: 'put', key, value })
       if (operations.length < CHUNKS_PER_WRITE) continue
       await database.write(operations)
@@ -86,16 +90,19 @@ export async function readManifest(
 /** Null: the snapshot has no such chunk, or is gone. */
 export async function readChunk(
   level: OpenLevel,
+  codec: ChunkCodec,
   address: SnapshotAddress,
   number: number,
 ): Promise<Uint8Array | null> {
   const key = chunkKey(address.name, address.generation, address.seq, number)
   const stored = await level.get(key)
-  return stored === undefined ? null : decodeBytes(key, stored, placeOf(address, `chunk ${number}`))
+  if (stored === undefined) return null
+  return decodeChunk(codec, key, stored, placeOf(address, `chunk ${number}`))
 }
 
 export async function readIndex(
   level: OpenLevel,
+  codec: ChunkCodec,
   address: SnapshotAddress,
   manifest: Manifest,
 ): Promise<Uint8Array | null> {
@@ -103,7 +110,7 @@ export async function readIndex(
   const index = new Uint8Array(manifest.indexBytes)
   let offset = 0
   for (let number = first; offset < index.length; number++) {
-    const chunk = await readChunk(level, address, number)
+    const chunk = await readChunk(level, codec, address, number)
     if (chunk === null) return null
     if (chunk.length === 0 || offset + chunk.length > index.length)
       throw recordDamaged(placeOf(address, 'index'), 'has another length than its manifest says')

@@ -62,7 +62,7 @@ export function recordDamaged(place: RecordPlace, fault: string, cause?: unknown
 
 /** version(2) database id(8): the one record whose shape every later version keeps. */
 const MAGIC = Buffer.from('y-rooms\n')
-/** 2: a row of the log may hold several entries. */
+/** 2: a row of the log may hold several entries, and chunks of snapshots may be deflated. */
 export const FORMAT_VERSION = 2
 
 export interface FormatRecord {
