@@ -7,8 +7,14 @@ import type { ChunkCodec } from './chunk-records.ts'
 import type { DatabaseFiles, OpenLevel } from './database-files.ts'
 import { locked } from './directory-lock.ts'
 import { levelCode, reasonOf, storageError } from './level-error.ts'
-import { ALL_KEYS, FORMAT_KEY, type KeyRange } from './level-keys.ts'
-import { decodeFormat, encodeFormat, FORMAT_VERSION } from './records.ts'
+import { ALL_KEYS, FORMAT_KEY, type KeyRange, MERGED_KEY } from './level-keys.ts'
+import {
+  decodeFormat,
+  decodeMerged,
+  encodeFormat,
+  encodeMerged,
+  FORMAT_VERSION,
+} from './records.ts'
 
 export type WriteOperation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
@@ -141,10 +147,19 @@ export class LevelDatabase {
     return this.level.approximateSize(gte, lt)
   }
 
-  /** Rewrites all tables without what was removed, on LevelDB's own thread. A crash leaves the old ones or the new. */
+  /** Rewrites all tables without what was removed, on LevelDB's own thread, and notes how large they are then. A crash leaves the old ones or the new. */
   async mergeTables(): Promise<void> {
     await this.ready()
     await this.level.compactRange(ALL_KEYS.gte, ALL_KEYS.lt)
+    const value = encodeMerged(MERGED_KEY, await this.tableBytes())
+    await this.write([{ type: 'put', key: MERGED_KEY, value }])
+  }
+
+  /** How large the tables were after the last merge; 0 if there was none. */
+  async mergedBytes(): Promise<number> {
+    await this.ready()
+    const stored = await this.level.get(MERGED_KEY)
+    return stored === undefined ? 0 : decodeMerged(MERGED_KEY, stored)
   }
 
   async close(): Promise<void> {

@@ -153,6 +153,7 @@ export class LevelMaintenance {
       this.#unswept.add(name)
       this.#sweepLater(name, null)
     }
+    this.#tables.consider(0)
   }
 
   /** Sweeping ends at the next row range; the marks stay for the next start. */

@@ -16,9 +16,7 @@ export class LevelTables {
   readonly #database: LevelDatabase
   readonly #logger: Logger
   readonly #wasteBytes: number
-  /** What the tables held after the last merge. 0 since the start: an earlier process may have left anything. */
-  #mergedBytes = 0
-  /** What was removed from tables since. */
+  /** What was removed from tables since they were merged, as far as this process knows. */
   #removedBytes = 0
   #running: Promise<void> | null = null
   #isStopped = false
@@ -30,9 +28,9 @@ export class LevelTables {
   }
 
   /**
-   * Rows were removed, with so many bytes of tables. Merges the tables, in the background, when half of them may be waste, and
-   * `wasteBytes`. What was added since the last merge counts as waste too: most of it are logs that a snapshot replaced before they
-   * came into a table.
+   * Rows were removed, with so many bytes of tables, or an earlier process may have removed some. Merges the tables, in the background, when
+   * half of them may be waste, and `wasteBytes`. What was added since the last merge counts as waste: most of it are logs that a
+   * snapshot replaced before they came into a table.
    */
   consider(removedBytes: number): void {
     this.#removedBytes += removedBytes
@@ -57,12 +55,12 @@ export class LevelTables {
 
   async #tidy(): Promise<void> {
     const bytes = await this.#database.tableBytes()
-    const waste = Math.min(bytes, this.#removedBytes + Math.max(0, bytes - this.#mergedBytes))
+    const addedBytes = Math.max(0, bytes - (await this.#database.mergedBytes()))
+    const waste = Math.min(bytes, this.#removedBytes + addedBytes)
     // What is not in tables yet is in the log, of two write buffers at most; merging it early would only write it once more.
     if (bytes > MAX_TABLE_BYTES || waste < Math.max(this.#wasteBytes, bytes / 2)) return
     if (this.#isStopped) return
     this.#removedBytes = 0
     await this.#database.mergeTables()
-    this.#mergedBytes = await this.#database.tableBytes()
   }
 }

@@ -139,6 +139,19 @@ export function decodeManifest(key: Uint8Array, stored: Uint8Array, place: Recor
   }
 }
 
+export function encodeMerged(key: Uint8Array, bytes: number): Uint8Array {
+  const value = Buffer.allocUnsafe(HEADER_BYTES + 8)
+  value.writeBigUInt64BE(BigInt(bytes), HEADER_BYTES)
+  return seal(key, value)
+}
+
+/** 0 when the record is damaged: the tables are merged once too often, and it is written anew. */
+export function decodeMerged(key: Uint8Array, stored: Uint8Array): number {
+  const value = asBuffer(stored)
+  const isWhole = value.length >= HEADER_BYTES + 8 && value.readUInt32BE(0) === checksum(key, value)
+  return isWhole ? Number(value.readBigUInt64BE(HEADER_BYTES)) : 0
+}
+
 /** A record of bytes alone: a chunk of a snapshot, or the empty mark of an unswept document. */
 export function encodeBytes(key: Uint8Array, bytes: Uint8Array): Uint8Array {
   const value = Buffer.allocUnsafe(HEADER_BYTES + bytes.length)
