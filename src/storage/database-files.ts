@@ -4,7 +4,7 @@ import { StorageError } from '../errors.ts'
 import { type ChunkCodec, threadPoolCodec } from './chunk-records.ts'
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts'
 import { checkFiles } from './level-check.ts'
-import { isNewDatabase, makeDirectory, readDroppedLines } from './level-files.ts'
+import { isNewDatabase, makeDirectory, readDroppedLines, readLogBytes } from './level-files.ts'
 import { sealFiles } from './level-seal.ts'
 import type { SuspectRange } from './level-table-file.ts'
 
@@ -31,6 +31,8 @@ export interface DatabaseFiles {
   open(request: OpenRequest): Promise<OpenLevel>
   /** Ranges of keys in which rows may have become unreadable, as far as `open` could tell. Default: none. */
   suspects?(): readonly SuspectRange[]
+  /** About how many bytes LevelDB has in its log, and not yet in a table. */
+  logBytes(): number
   /** What LevelDB had to leave out when it was opened last, in its own words. */
   droppedLines(): readonly string[]
 }
@@ -97,6 +99,7 @@ export function filesIn(
       return level
     },
     suspects: () => suspects,
+    logBytes: () => readLogBytes(folder),
     droppedLines: () => readDroppedLines(folder),
   }
 }

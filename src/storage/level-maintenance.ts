@@ -153,18 +153,15 @@ export class LevelMaintenance {
       this.#unswept.add(name)
       this.#sweepLater(name, null)
     }
-    this.#tables.consider(0)
   }
 
   /** Sweeping ends at the next row range; the marks stay for the next start. */
   stop(): void {
     this.#isStopped = true
-    this.#tables.stop()
   }
 
   async whenIdle(): Promise<void> {
     while (this.#tasks.size > 0) await Promise.allSettled(this.#tasks.values())
-    await this.#tables.whenIdle()
   }
 
   #sweepLater(name: DocumentName, lastSwept: DocumentState | null): void {

@@ -80,6 +80,7 @@ export class LevelStorage implements Storage {
   readonly #states: DocumentStates
   readonly #writes: WriteQueue
   readonly #reader: LevelReader
+  readonly #tables: LevelTables
   readonly #maintenance: LevelMaintenance
   readonly #underWay = new Set<Promise<unknown>>()
   #status: 'new' | 'open' | 'closed' = 'new'
@@ -103,15 +104,16 @@ export class LevelStorage implements Storage {
       return learnState(this.#database.level, name, this.#database.suspects)
     })
     this.#writes = new WriteQueue(this.#database, this.#states)
+    this.#tables = new LevelTables(
+      this.#database,
+      this.#logger,
+      options.tableWasteBytes ?? DEFAULT_TABLE_WASTE_BYTES,
+    )
     this.#maintenance = new LevelMaintenance(
       this.#database,
       this.#states,
       this.#writes,
-      new LevelTables(
-        this.#database,
-        this.#logger,
-        options.tableWasteBytes ?? DEFAULT_TABLE_WASTE_BYTES,
-      ),
+      this.#tables,
       this.#logger,
     )
     this.#reader = new LevelReader(this.#database, this.#states, this.#maintenance)
@@ -213,14 +215,17 @@ export class LevelStorage implements Storage {
     await this.#opening?.catch(() => undefined)
     this.#status = 'closed'
     this.#maintenance.stop()
+    this.#tables.stop()
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
     await this.#maintenance.whenIdle()
-    if (this.#lock !== null)
+    if (this.#lock !== null) {
       await this.#maintenance.recordHeads().catch((error: unknown) =>
         this.#logger.warn('the ends of the logs could not be recorded', {
           error: reasonOf(error),
         }),
       )
+      await this.#tables.finish(this.#files.logBytes())
+    }
     try {
       await this.#database.close()
     } finally {

@@ -28,20 +28,15 @@ export class LevelTables {
   }
 
   /**
-   * Rows were removed, with so many bytes of tables, or an earlier process may have removed some. Merges the tables, in the background, when
-   * half of them may be waste, and `wasteBytes`. What was added since the last merge counts as waste: most of it are logs that a
-   * snapshot replaced before they came into a table.
+   * Rows were removed, with so many bytes of tables. Merges the tables, in the background, when half of them may be waste, and
+   * `wasteBytes`. What was added since the last merge counts as waste: most of it are logs that a snapshot replaced before they
+   * came into a table.
    */
   consider(removedBytes: number): void {
     this.#removedBytes += removedBytes
     if (this.#isStopped) return
-    this.#running ??= this.#tidy()
-      .catch((error: unknown) =>
-        this.#logger.warn('the tables could not be merged; they stay larger than need be', {
-          error: reasonOf(error),
-        }),
-      )
-      .finally(() => (this.#running = null))
+    // What is not in tables yet is in the log, of two write buffers at most; merging it now would only write it once more.
+    this.#running ??= this.#tidy(0).finally(() => (this.#running = null))
   }
 
   /** Nothing is begun any more. */
@@ -53,14 +48,31 @@ export class LevelTables {
     await this.#running
   }
 
-  async #tidy(): Promise<void> {
-    const bytes = await this.#database.tableBytes()
+  /** The same for the last time, when nobody waits for anything: the next start would write what the log holds to a table. Never rejects. */
+  async finish(logBytes: number): Promise<void> {
+    this.stop()
+    await this.whenIdle()
+    await this.#tidy(logBytes)
+  }
+
+  async #tidy(logBytes: number): Promise<void> {
+    try {
+      if (await this.#isDue(logBytes)) {
+        this.#removedBytes = 0
+        await this.#database.mergeTables()
+      }
+    } catch (error) {
+      this.#logger.warn('the tables could not be merged; they stay larger than need be', {
+        error: reasonOf(error),
+      })
+    }
+  }
+
+  async #isDue(logBytes: number): Promise<boolean> {
+    const bytes = (await this.#database.tableBytes()) + logBytes
+    if (bytes > MAX_TABLE_BYTES) return false
     const addedBytes = Math.max(0, bytes - (await this.#database.mergedBytes()))
     const waste = Math.min(bytes, this.#removedBytes + addedBytes)
-    // What is not in tables yet is in the log, of two write buffers at most; merging it early would only write it once more.
-    if (bytes > MAX_TABLE_BYTES || waste < Math.max(this.#wasteBytes, bytes / 2)) return
-    if (this.#isStopped) return
-    this.#removedBytes = 0
-    await this.#database.mergeTables()
+    return waste >= Math.max(this.#wasteBytes, bytes / 2)
   }
 }

@@ -65,6 +65,7 @@ export class SimulatedDisk {
       lock: () => this.#lock(life),
       isNew: () => !this.#isCreated,
       open: (request) => this.#open(life, request),
+      logBytes: () => 0,
       droppedLines: () => [],
     }
   }

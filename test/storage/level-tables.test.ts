@@ -30,7 +30,6 @@ describe('removed rows', () => {
       ])
     await first.close()
 
-    // What LevelDB finds in its log when it is opened it writes to a table, which is merged: an earlier process may have removed rows.
     const second = levelStorage(directory, options)
     await second.open()
     expect(await tableBytes(directory)).toBeGreaterThan(2 * MIB)
@@ -89,6 +88,14 @@ describe('removed rows', () => {
     expect(await mergesAt(65 * MIB, 60 * MIB)).toBe(0)
     tables.stop()
     expect(await mergesAt(8 * MIB, 8 * MIB)).toBe(0)
+
+    // At the end what is not in a table yet counts too.
+    const last = new LevelTables(database, silentLogger, MIB)
+    bytes = merged
+    await last.finish(MIB)
+    expect(merges).toBe(0)
+    await last.finish(3 * MIB)
+    expect(merges).toBe(1)
   })
 })
 
