@@ -41,6 +41,21 @@ const HANDLERS = {
 export type ClientEvent = keyof typeof HANDLERS
 const CLIENT_EVENTS = Object.keys(HANDLERS) as readonly ClientEvent[]
 
+type Listener = (this: Socket, ...args: unknown[]) => void
+
+/** Whom a socket's events are for. */
+const PEERS = new WeakMap<Socket, Accepted>()
+
+/** The same for all sockets: functions of its own would be a kilobyte for each. */
+const LISTENERS: readonly (readonly [ClientEvent, Listener])[] = CLIENT_EVENTS.map((event) => [
+  event,
+  function receive(...args) {
+    const last = args.at(-1)
+    const answer = typeof last === 'function' ? (args.pop() as (answer: unknown) => void) : null
+    PEERS.get(this)?.receive(event, args, answer)
+  },
+])
+
 /** A connection that was taken in, as whoever carries its messages sees it. */
 export interface Accepted {
   /** Never throws. `answer` is called once, with what the event promises or with a refusal; null: nobody waits for it. */
@@ -318,12 +333,8 @@ export class Gateway {
       stallMs: outboxStallMs,
     })
     const peer = this.accept(transport, user)
-    for (const event of CLIENT_EVENTS)
-      socket.on(event, (...args: unknown[]) => {
-        const last = args.at(-1)
-        const answer = typeof last === 'function' ? (args.pop() as (answer: unknown) => void) : null
-        peer.receive(event, args, answer)
-      })
+    PEERS.set(socket, peer)
+    for (const [event, listener] of LISTENERS) socket.on(event, listener)
     socket.on('error', (error: Error) => {
       this.#options.logger.debug('a socket reported an error', { error })
     })
