@@ -44,7 +44,7 @@ export interface LevelStorageOptions {
   readonly cacheBytes?: number
   /**
    * How much removed rows may take in LevelDB's tables before these are merged, or as much as all else in them. Default 1 MiB. Tables of more than
-   * 64 MiB LevelDB merges by itself, bit by bit.
+   * 16 MiB LevelDB merges by itself, bit by bit.
    */
   readonly tableWasteBytes?: number
 }

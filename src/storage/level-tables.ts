@@ -3,10 +3,12 @@ import type { LevelDatabase } from './level-database.ts'
 import { reasonOf } from './level-error.ts'
 
 /**
- * Beyond this LevelDB's own merging keeps the waste small in proportion, and merging all at once would keep the disk busy for
- * seconds and LevelDB from merging anything else, until writes have to wait.
+ * Beyond this LevelDB's own merging, which begins with four tables, keeps the waste small in proportion; and while as much is merged at
+ * once, a write waits up to a tenth of a second for the disk.
  */
-const MAX_TABLE_BYTES = 64 * 1024 * 1024
+const MAX_TABLE_BYTES = 16 * 1024 * 1024
+/** At the end, when nobody waits but for the process: about a second. */
+const MAX_BYTES_AT_END = 64 * 1024 * 1024
 
 /**
  * Gives the disk back what was removed. LevelDB keeps removed rows, and a row for each removal, until it merges tables by itself; a small
@@ -36,7 +38,7 @@ export class LevelTables {
     this.#removedBytes += removedBytes
     if (this.#isStopped) return
     // What is not in tables yet is in the log, of two write buffers at most; merging it now would only write it once more.
-    this.#running ??= this.#tidy(0).finally(() => (this.#running = null))
+    this.#running ??= this.#tidy(0, MAX_TABLE_BYTES).finally(() => (this.#running = null))
   }
 
   /** Nothing is begun any more. */
@@ -52,12 +54,12 @@ export class LevelTables {
   async finish(logBytes: number): Promise<void> {
     this.stop()
     await this.whenIdle()
-    await this.#tidy(logBytes)
+    await this.#tidy(logBytes, MAX_BYTES_AT_END)
   }
 
-  async #tidy(logBytes: number): Promise<void> {
+  async #tidy(logBytes: number, maxBytes: number): Promise<void> {
     try {
-      if (await this.#isDue(logBytes)) {
+      if (await this.#isDue(logBytes, maxBytes)) {
         this.#removedBytes = 0
         await this.#database.mergeTables()
       }
@@ -68,9 +70,9 @@ export class LevelTables {
     }
   }
 
-  async #isDue(logBytes: number): Promise<boolean> {
+  async #isDue(logBytes: number, maxBytes: number): Promise<boolean> {
     const bytes = (await this.#database.tableBytes()) + logBytes
-    if (bytes > MAX_TABLE_BYTES) return false
+    if (bytes > maxBytes) return false
     const addedBytes = Math.max(0, bytes - (await this.#database.mergedBytes()))
     const waste = Math.min(bytes, this.#removedBytes + addedBytes)
     return waste >= Math.max(this.#wasteBytes, bytes / 2)

@@ -85,7 +85,7 @@ describe('removed rows', () => {
     expect(await mergesAt(3 * MIB, MIB)).toBe(0)
     expect(await mergesAt(3 * MIB, MIB / 2)).toBe(1)
     expect(await mergesAt(3 * MIB, MIB)).toBe(0)
-    expect(await mergesAt(65 * MIB, 60 * MIB)).toBe(0)
+    expect(await mergesAt(17 * MIB, 16 * MIB)).toBe(0)
     tables.stop()
     expect(await mergesAt(8 * MIB, 8 * MIB)).toBe(0)
 
@@ -93,6 +93,8 @@ describe('removed rows', () => {
     const last = new LevelTables(database, silentLogger, MIB)
     bytes = merged
     await last.finish(MIB)
+    expect(merges).toBe(0)
+    await last.finish(62 * MIB)
     expect(merges).toBe(0)
     await last.finish(3 * MIB)
     expect(merges).toBe(1)
