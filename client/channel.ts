@@ -1,6 +1,7 @@
 import type { Closed, DocumentHandle, JoinRequest } from '../protocol/index.ts'
 import type { CancelTimer, Clock } from './clock.ts'
 import { noAnswer } from './read-answer.ts'
+import { UploadTurns } from './upload-turns.ts'
 import type { Notices, Outcome, RequestName, Requests, Wire } from './wire.ts'
 
 /** One Y.Doc in one document of the server, as the channel's events reach it. */
@@ -27,6 +28,7 @@ export class Channel {
   /** Memberships by client id that exist or are asked for, of all Y.Docs on this wire. */
   readonly #claims = new Map<string, number>()
   readonly #deadlines = new Set<CancelTimer>()
+  readonly uploadTurns = new UploadTurns()
   #isOpen = true
   #lastUpload = 0
 

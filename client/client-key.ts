@@ -14,11 +14,15 @@ const identities = new WeakMap<Y.Doc, Identity>()
 export function nextAttempt(doc: Y.Doc): { readonly key: string; readonly attempt: number } {
   let identity = identities.get(doc)
   if (identity === undefined) {
-    // Not crypto.randomUUID: browsers withhold it from pages that came over plain HTTP.
-    const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES))
-    const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-    identity = { key, attempts: 0 }
+    identity = { key: newSecret(), attempts: 0 }
     identities.set(doc, identity)
   }
   return { key: identity.key, attempt: ++identity.attempts }
+}
+
+/** A secret for the server, which nobody guesses. */
+export function newSecret(): string {
+  // Not crypto.randomUUID: browsers withhold it from pages that came over plain HTTP.
+  const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES))
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

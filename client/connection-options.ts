@@ -15,6 +15,8 @@ export interface ConnectionOptions {
   readonly token?: TokenSource | undefined
   /** More for the Socket.IO handshake, for the application's own checks. */
   readonly auth?: Readonly<Record<string, unknown>> | undefined
+  /** Sent in the query of the connection's URL. */
+  readonly params?: Readonly<Record<string, string>> | undefined
   /** The longest pause between two attempts, in milliseconds. Default 30,000. */
   readonly maxBackoffTime?: number | undefined
   /** Passed to socket.io-client, except what the connection decides itself (`reconnection`, `forceNew`, …). */
@@ -29,6 +31,8 @@ export interface ConnectionOptions {
 export interface ConnectionMember {
   handleStatus(status: ConnectionStatus): void
   handleOpen(channel: Channel): void
+  /** Sends what waits now: the wire is about to end. */
+  flush(): void
   /** The wire that was open has ended. */
   handleDown(reason: string): void
   handleFailedAttempt(error: ProviderError): void

@@ -10,26 +10,49 @@ interface Entry {
 /** The connections that providers hold. Entries leave with their last holder. */
 const entries: Entry[] = []
 
-/** The connection of everybody with the same server, token and options; a new one for the first. */
-export function acquireConnection(options: ConnectionOptions): SocketIOConnection {
+/** A connection, and how to give it back. */
+export interface HeldConnection {
+  readonly connection: SocketIOConnection
+  /** To be called once. Closes the connection if nobody else holds it and it was not made by the application. */
+  release(): void
+}
+
+interface ConnectionChoice extends ConnectionOptions {
+  readonly connection?: SocketIOConnection | undefined
+  readonly shared?: boolean | undefined
+}
+
+/** The connection that was given; or one of its own; or that of everybody with the same server, token and options. */
+export function connectionFor(choice: ConnectionChoice): HeldConnection {
+  const { connection, shared = true } = choice
+  if (connection !== undefined) return { connection, release: () => undefined }
+  if (shared) return acquireConnection(choice)
+  const own = new SocketIOConnection(choice)
+  return { connection: own, release: () => own.destroy() }
+}
+
+function acquireConnection(options: ConnectionOptions): HeldConnection {
   let entry = entries.find((candidate) => isSame(candidate.options, options))
   if (entry === undefined) {
     entry = { connection: new SocketIOConnection(options), options, holders: 0 }
     entries.push(entry)
   }
   entry.holders++
-  return entry.connection
+  return { connection: entry.connection, release: () => release(entry) }
 }
 
-/** Gives an acquired connection back. Connections from elsewhere are left alone. */
-export function releaseConnection(connection: SocketIOConnection): void {
-  const index = entries.findIndex((entry) => entry.connection === connection)
-  const entry = entries[index]
-  if (entry === undefined) return
+function release(entry: Entry): void {
   entry.holders--
-  if (entry.holders > 0) return
-  entries.splice(index, 1)
-  connection.destroy()
+  const { connection } = entry
+  const endUnused = (): void => {
+    const index = entries.indexOf(entry)
+    if (entry.holders > 0 || index < 0) return
+    entries.splice(index, 1)
+    connection.destroy()
+  }
+  // As in `detach`: somebody may come back in this turn.
+  if (connection.status === 'connecting') connection.clock.afterTurn(endUnused)
+  else endUnused()
 }
 
 /** How many connections are held at this moment. */
@@ -42,6 +65,7 @@ function isSame(left: ConnectionOptions, right: ConnectionOptions): boolean {
     left.url === right.url &&
     (left.token ?? null) === (right.token ?? null) &&
     left.auth === right.auth &&
+    JSON.stringify(left.params ?? {}) === JSON.stringify(right.params ?? {}) &&
     left.maxBackoffTime === right.maxBackoffTime &&
     left.socketIo === right.socketIo &&
     left.network === right.network &&

@@ -9,6 +9,7 @@ import type {
   ConnectionOptions,
   ConnectionStatus,
 } from './connection-options.ts'
+import { onPageLife } from './page-life.ts'
 import { ProviderError } from './provider-error.ts'
 import { serverAddress } from './server-url.ts'
 import { socketIONetwork } from './socket-io-wire.ts'
@@ -20,6 +21,8 @@ type State =
   | { readonly at: 'opening'; wire: Wire | null; readonly cancel: CancelTimer }
   | { readonly at: 'open'; readonly wire: Wire; readonly channel: Channel }
   | { readonly at: 'waiting'; readonly cancel: CancelTimer }
+  /** The page was put aside: nothing is tried until it is back. */
+  | { readonly at: 'asleep' }
 
 /** Longer than a slow phone network needs; after it the attempt is given up and made anew. */
 const OPEN_TIMEOUT_MS = 20_000
@@ -42,7 +45,7 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
   #state: State = { at: 'idle' }
   #failures = 0
   #refusedToken: string | null | undefined
-  #stopWakeUp: (() => void) | null = null
+  #stopListening: (() => void) | null = null
 
   constructor(options: ConnectionOptions) {
     super()
@@ -56,7 +59,10 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
     this.#options = options
     // A bad URL is told to whom it concerns, not to a log at the first attempt.
     if (options.network === undefined) serverAddress(options.url, globalThis.location?.href)
-    this.#network = options.network ?? socketIONetwork(options.socketIo)
+    const { socketIo, params } = options
+    this.#network =
+      options.network ??
+      socketIONetwork(params === undefined ? socketIo : { ...socketIo, query: { ...params } })
     this.#backoff = new Backoff(this.clock, this.maxBackoffMs)
   }
 
@@ -75,7 +81,7 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
     this.#members.add(member)
     switch (this.#state.at) {
       case 'idle':
-        this.#stopWakeUp ??= onWakeUp(() => this.#retryNow())
+        this.#stopListening ??= this.#listenToPage()
         this.#open()
         return
       case 'open':
@@ -88,12 +94,19 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
         member.handleStatus('connecting')
         return
       case 'waiting':
+      case 'asleep':
     }
   }
 
   /** Lets a document go, and the socket with the last one. What was sent so far still leaves. */
   detach(member: ConnectionMember): void {
-    if (this.#members.delete(member) && this.#members.size === 0) this.#close()
+    if (!this.#members.delete(member) || this.#members.size > 0) return
+    // Who leaves and comes back in one turn (React's StrictMode does) breaks off no attempt, which browsers would complain about.
+    if (this.#state.at !== 'opening') this.#close()
+    else
+      this.clock.afterTurn(() => {
+        if (this.#members.size === 0) this.#close()
+      })
   }
 
   /** Closes the socket under every document that is attached, and forgets them. */
@@ -112,8 +125,8 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
   #close(): void {
     const state = this.#state
     this.#state = { at: 'idle' }
-    this.#stopWakeUp?.()
-    this.#stopWakeUp = null
+    this.#stopListening?.()
+    this.#stopListening = null
     this.#backoff.reset()
     this.#refusedToken = undefined
     if (state.at === 'open') state.channel.close()
@@ -242,6 +255,37 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
     const cancel = this.clock.setTimer(this.#backoff.nextPauseMs(), () => this.#open())
     this.#state = { at: 'waiting', cancel }
     this.#announceStatus()
+  }
+
+  #listenToPage(): () => void {
+    const stopWakeUp = onWakeUp(() => this.#retryNow())
+    const stopPageLife = onPageLife({
+      // A page that ends takes its sockets with it.
+      handleHide: (isKept) => {
+        if (isKept) this.#sleep()
+      },
+      handleReturn: () => {
+        if (this.#state.at === 'asleep') this.#open()
+      },
+    })
+    return () => {
+      stopWakeUp()
+      stopPageLife()
+    }
+  }
+
+  /** Others see at once that we are gone, and a page without an open socket may wait in the browser's cache. */
+  #sleep(): void {
+    const state = this.#state
+    if (state.at === 'asleep' || state.at === 'idle') return
+    if (state.at === 'open') for (const member of [...this.#members]) member.flush()
+    this.#state = { at: 'asleep' }
+    if (state.at === 'open') state.channel.close()
+    if (state.at === 'opening' || state.at === 'waiting') state.cancel()
+    if (state.at === 'opening' || state.at === 'open') state.wire?.close(true)
+    this.#announceStatus()
+    if (state.at === 'open')
+      for (const member of [...this.#members]) member.handleDown('the page was put aside')
   }
 
   #retryNow(): void {

@@ -1,5 +1,5 @@
 import type * as Y from 'yjs'
-import type { JoinAnswer } from '../protocol/index.ts'
+import type { Epoch, JoinAnswer } from '../protocol/index.ts'
 import type { Channel } from './channel.ts'
 import type { Clock } from './clock.ts'
 import type { ProviderError } from './provider-error.ts'
@@ -22,6 +22,8 @@ export interface DocumentSyncOptions {
   readonly ledger: SaveLedger
   readonly clock: Clock
   readonly maxBackoffMs: number
+  /** Null: no self-checks. */
+  readonly selfCheckIntervalMs: number | null
   /** The origin of transactions that bring remote updates. */
   readonly origin: object
   readonly handlers: DocumentSyncHandlers
@@ -30,10 +32,13 @@ export interface DocumentSyncOptions {
 export interface DocumentSyncHandlers {
   /** Everything that the server had at the time of the join is applied, or the server is lost. */
   handleSynced(isSynced: boolean): void
+  /** What is applied from now on is of this history. */
+  handleEpoch(epoch: Epoch): void
   handleJoined(membership: Membership, presence: Uint8Array | undefined): void
   handleLeft(): void
   handlePresence(update: Uint8Array): void
   handleProgress(receivedBytes: number, totalBytes: number): void
+  handleUploadProgress(sentBytes: number, totalBytes: number): void
   handleSaved(): void
   handleRejected(error: ProviderError): void
   handleError(error: ProviderError): void

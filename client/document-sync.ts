@@ -12,63 +12,47 @@ import { Backoff } from './backoff.ts'
 import { CatchUp } from './catch-up.ts'
 import type { Channel, ChannelMember } from './channel.ts'
 import { nextAttempt } from './client-key.ts'
-import type { CancelTimer } from './clock.ts'
 import type { DocumentSyncOptions, Membership } from './document-sync-options.ts'
+import type { Joining, Live, Loading, State } from './document-sync-state.ts'
 import { knownEpoch, rememberEpoch } from './known-epochs.ts'
 import { errorFromRefusal, ProviderError, type NoAnswer } from './provider-error.ts'
-import { downloadSnapshot } from './snapshot-download.ts'
+import { SelfCheck } from './self-check.ts'
+import { StateLoad } from './state-load.ts'
 import { UpdateCursor } from './update-cursor.ts'
 import { hasEverything } from './upload-plan.ts'
 import { Uploader } from './uploader.ts'
 import type { Outcome } from './wire.ts'
-
-interface Joining {
-  readonly at: 'joining'
-  readonly channel: Channel
-  readonly clientId: number
-  /** It asked for the entries after a sequence number. */
-  readonly usesCursor: boolean
-}
-
-interface Loading {
-  readonly at: 'loading'
-  readonly membership: Membership
-  readonly stopDownload: () => void
-  /** What was relayed meanwhile is not kept, only remembered: it is read from the log afterwards. */
-  highestRelayed: number
-}
-
-interface Live {
-  readonly at: 'live'
-  readonly membership: Membership
-  readonly access: JoinAnswer['access']
-  readonly catchUp: CatchUp
-  readonly uploader: Uploader
-}
-
-type State =
-  | { readonly at: 'detached' }
-  | Joining
-  | Loading
-  | Live
-  | { readonly at: 'waiting'; readonly cancel: CancelTimer }
-  | { readonly at: 'ended' }
 
 /** Keeps one Y.Doc and one document of the server the same, over as many connections as it takes. */
 export class DocumentSync implements ChannelMember {
   readonly #options: DocumentSyncOptions
   readonly #backoff: Backoff
   #state: State = { at: 'detached' }
-  #epoch: Epoch | null
+  #epoch: Epoch | null = null
   #cursor: UpdateCursor | null = null
+  /** A large document on its way here, kept over disconnections. */
+  readonly #load = new StateLoad()
+  readonly #selfCheck: SelfCheck
   /** A join that was given up before its answer came. Its answer is still a valid one if asked again. */
   #abandoned: Joining | null = null
   #isSynced = false
 
   constructor(options: DocumentSyncOptions) {
     this.#options = options
-    this.#epoch = knownEpoch(options.doc, options.serverUrl, options.documentName)
     this.#backoff = new Backoff(options.clock, options.maxBackoffMs)
+    this.#selfCheck = new SelfCheck({
+      ...options,
+      intervalMs: options.selfCheckIntervalMs,
+      settledSeq: () => this.#settledSeq(),
+      apply: (updates) => this.#apply(updates),
+      handleWaiting: () => this.handleLocalChange(),
+      handleHealed: options.handlers.handleError,
+      handleLost: (error) => {
+        // Our place in the log means nothing: the next join compares states.
+        this.#cursor = null
+        this.#fail(error)
+      },
+    })
   }
 
   get isLive(): boolean {
@@ -107,6 +91,15 @@ export class DocumentSync implements ChannelMember {
     this.#leave()
   }
 
+  /** Joins again, to compare what the document has got from elsewhere with what the server has. */
+  rejoin(): void {
+    const state = this.#state
+    if (state.at !== 'joining' && state.at !== 'loading' && state.at !== 'live') return
+    const channel = state.at === 'joining' ? state.channel : state.membership.channel
+    this.#leave()
+    this.#join(channel)
+  }
+
   handleLocalChange(): void {
     if (this.#state.at === 'live') this.#state.uploader.schedule()
   }
@@ -134,6 +127,7 @@ export class DocumentSync implements ChannelMember {
 
   #join(channel: Channel): void {
     const { doc, documentName, clientId } = this.#options
+    this.#readEpoch()
     const state: Joining = {
       at: 'joining',
       channel,
@@ -163,6 +157,8 @@ export class DocumentSync implements ChannelMember {
       this.#handleRefused(outcome)
       return
     }
+    // The copy on this device may have been read after the question, and be of another history.
+    this.#readEpoch()
     const { channel, clientId } = joining
     const { epoch, head, snapshot, limits, document: handle } = outcome
     const membership: Membership = { channel, handle, clientId, limits }
@@ -182,32 +178,37 @@ export class DocumentSync implements ChannelMember {
     if (this.#cursor !== null && this.#cursor.highest > head) this.#options.ledger.markUnverified()
     this.#epoch = epoch
     rememberEpoch(this.#options.doc, this.#options.serverUrl, this.#options.documentName, epoch)
+    this.#options.handlers.handleEpoch(epoch)
     channel.bind(handle, this)
     if (snapshot === undefined) {
       this.#goLive(membership, outcome, outcome.updates, head, joining.usesCursor)
       return
     }
-    const loading: Loading = {
-      at: 'loading',
-      membership,
-      stopDownload: () => stopDownload(),
-      highestRelayed: head,
-    }
+    const loading: Loading = { at: 'loading', membership, highestRelayed: head }
     this.#state = loading
-    const stopDownload = downloadSnapshot(channel, handle, epoch, snapshot, {
+    this.#load.start(channel, handle, epoch, snapshot, {
       handleProgress: this.#options.handlers.handleProgress,
-      handleLoaded: (bytes) =>
-        this.#goLive(
-          membership,
-          // Its presence is shown already, and out of date by now.
-          withoutAwareness(outcome),
-          [bytes, ...outcome.updates],
-          loading.highestRelayed,
-          joining.usesCursor,
-        ),
+      handleLoaded: (bytes, seq) => {
+        // Its presence is shown already, and out of date by now.
+        const answer = withoutAwareness(outcome)
+        const { highestRelayed } = loading
+        const { usesCursor } = joining
+        if (seq === snapshot.seq) {
+          const updates = [bytes, ...answer.updates]
+          this.#goLive(membership, answer, updates, highestRelayed, usesCursor)
+        } else {
+          // It was begun before a newer one took its place: the log after it is read from there.
+          this.#goLive(membership, { ...answer, seq }, [bytes], highestRelayed, usesCursor)
+        }
+      },
       handleFailed: (refused) => this.#handleRefused(refused),
     })
     if (outcome.awareness !== undefined) this.#options.handlers.handlePresence(outcome.awareness)
+  }
+
+  #readEpoch(): void {
+    const { doc, serverUrl, documentName } = this.#options
+    this.#epoch ??= knownEpoch(doc, serverUrl, documentName)
   }
 
   #goLive(
@@ -228,6 +229,7 @@ export class DocumentSync implements ChannelMember {
       uploader: this.#uploader(membership, answer.access),
     }
     this.#state = live
+    this.#load.finish()
     this.#apply(updates)
     // An observer may have disconnected us. The cursor moves only now: the next join asks again.
     if (this.#state !== live) return
@@ -235,12 +237,21 @@ export class DocumentSync implements ChannelMember {
     if (answer.access === 'read') {
       ledger.reconcileReadOnly(answer.stateVector)
     } else {
-      if (ledger.rejection?.code === 'read-only') ledger.resume()
-      ledger.reconcile(answer.stateVector)
+      const { updateBytes } = membership.limits
+      ledger.reconcile(answer.stateVector, updateBytes)
+      const rejectedAs = ledger.rejection?.code
+      // The reason for it may be gone.
+      if (
+        rejectedAs === 'read-only' ||
+        (rejectedAs === 'update-too-large' && ledger.fits(updateBytes))
+      )
+        ledger.resume()
     }
     live.uploader.flush()
     handlers.handleJoined(membership, answer.awareness)
-    if (this.#state === live) live.catchUp.start()
+    if (this.#state !== live) return
+    this.#selfCheck.begin({ ...membership, epoch: answer.epoch, access: answer.access })
+    live.catchUp.start()
   }
 
   #catchUp(
@@ -277,6 +288,7 @@ export class DocumentSync implements ChannelMember {
         handlers.handleSaved()
         if (this.#state.at === 'live') this.#state.catchUp.handleAcknowledged(seq, entry)
       },
+      handleProgress: handlers.handleUploadProgress,
       handleRejected: (refused) => {
         if (ledger.rejection !== null) return
         const error = errorFromRefusal(refused, documentName)
@@ -305,6 +317,14 @@ export class DocumentSync implements ChannelMember {
     this.#options.handlers.handleSynced(true)
   }
 
+  /** The place in the log that this document is, as far as we know: all of it, and nothing else. */
+  #settledSeq(): number | null {
+    const cursor = this.#cursor
+    const { unsyncedChanges, rejection } = this.#options.ledger
+    const isSettled = this.#isSynced && unsyncedChanges === 0 && rejection === null
+    return isSettled && cursor !== null && !cursor.isBehind ? cursor.seq : null
+  }
+
   #apply(updates: readonly Uint8Array[]): void {
     const { doc, origin, handlers, documentName } = this.#options
     const failure = applyUpdates(doc, updates, origin)
@@ -318,12 +338,16 @@ export class DocumentSync implements ChannelMember {
   }
 
   #handleRefused(refused: Omit<Refusal, 'ok'> | NoAnswer): void {
-    const { handlers, documentName, clock } = this.#options
+    this.#fail(errorFromRefusal(refused, this.#options.documentName))
+  }
+
+  /** Leaves, for good or to join again after a pause. */
+  #fail(error: ProviderError): void {
+    const { handlers, clock } = this.#options
     const { at } = this.#state
     if (at === 'detached' || at === 'waiting' || at === 'ended') return
     const channel =
       this.#state.at === 'joining' ? this.#state.channel : this.#state.membership.channel
-    const error = errorFromRefusal(refused, documentName)
     if (error.permanent) {
       this.#leave()
       this.#end(error)
@@ -354,8 +378,9 @@ export class DocumentSync implements ChannelMember {
     const state = this.#state
     this.#state = { at: 'detached' }
     if (state.at === 'waiting') state.cancel()
-    if (state.at === 'loading') state.stopDownload()
+    if (state.at === 'loading') this.#load.stop()
     if (state.at === 'live') {
+      this.#selfCheck.end()
       state.uploader.stop()
       state.catchUp.stop()
     }

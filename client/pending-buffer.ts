@@ -1,10 +1,13 @@
 import { CHUNK_BYTES, mergeAsTree } from '../protocol/index.ts'
+import type { ChunkedUpload } from './chunked-upload.ts'
 
 /** Local changes as one Yjs update. */
 export interface PendingPiece {
   readonly update: Uint8Array
   /** How many local changes it stands for. */
   readonly changes: number
+  /** It is so large that it goes in chunks, and some may have arrived: it must stay as it is. */
+  upload?: ChunkedUpload
 }
 
 interface Piece extends PendingPiece {
@@ -33,6 +36,15 @@ export class PendingBuffer {
     return this.#pieces.length === 0
   }
 
+  get largestBytes(): number {
+    return Math.max(0, ...this.#pieces.map((piece) => piece.update.length))
+  }
+
+  /** A piece is on its way in chunks. */
+  get hasUpload(): boolean {
+    return this.#pieces.some((piece) => piece.upload !== undefined)
+  }
+
   add(piece: PendingPiece): void {
     this.#pieces.push({ ...piece, level: 0 })
     this.#changes += piece.changes
@@ -51,8 +63,9 @@ export class PendingBuffer {
     let bytes = 0
     for (const piece of this.#pieces) {
       bytes += piece.update.length
-      if (count > 0 && bytes > maxBytes) break
+      if (count > 0 && (bytes > maxBytes || piece.upload !== undefined)) break
       count++
+      if (piece.upload !== undefined) break
     }
     if (count === 0) return null
     const taken = merge(this.#pieces.splice(0, count))
@@ -75,6 +88,7 @@ export class PendingBuffer {
       const tail = this.#pieces.slice(-FAN_IN)
       const level = tail[0]?.level ?? 0
       if (tail.length < FAN_IN || !tail.every((piece) => piece.level === level)) return
+      if (tail.some((piece) => piece.upload !== undefined)) return
       if (tail.reduce((bytes, piece) => bytes + piece.update.length, 0) > MAX_MERGED_BYTES) return
       this.#pieces.splice(-FAN_IN, FAN_IN, { ...merge(tail), level: level + 1 })
     }
@@ -82,6 +96,8 @@ export class PendingBuffer {
 }
 
 function merge(pieces: readonly PendingPiece[]): PendingPiece {
+  const [only] = pieces
+  if (only !== undefined && pieces.length === 1) return only
   return {
     update: mergeAsTree(pieces.map((piece) => piece.update)),
     changes: pieces.reduce((sum, piece) => sum + piece.changes, 0),

@@ -10,8 +10,19 @@ export type ClientErrorCode =
   | 'token-failed'
   /** Applying a remote update threw, as a rule in an observer of the Y.Doc; its error is the `cause`. */
   | 'apply-failed'
+  /**
+   * The self-check found that this copy and the server's had become different, and neither knew. It is healed when this is
+   * reported; the message says what was missing where.
+   */
+  | 'state-diverged'
   /** `whenSaved` ran out of time. The changes are kept and still being sent. */
   | 'save-timeout'
+  /** IndexedDB cannot be opened, read or written; its error is the `cause`. The changes are kept in memory. */
+  | 'persistence-failed'
+  /** No room on the device. The changes are kept in memory, and storing them is tried again. */
+  | 'persistence-quota'
+  /** Another page holds the database, and does not let it be deleted or changed. */
+  | 'persistence-blocked'
   /** `destroy` was called while somebody waited. */
   | 'destroyed'
 

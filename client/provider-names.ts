@@ -1,7 +1,7 @@
 import { ObservableV2 } from 'lib0/observable'
 import type * as Y from 'yjs'
 import type { ConnectionStatus } from './connection-options.ts'
-import type { ProviderEvents } from './provider-events.ts'
+import type { EditorAwareness, ProviderEvents, Scope } from './provider-events.ts'
 
 /**
  * The names under which the users of y-websocket, y-socket.io and Hocuspocus look for the same
@@ -14,6 +14,11 @@ export abstract class NamedProvider extends ObservableV2<ProviderEvents> {
   abstract get status(): ConnectionStatus
   abstract get synced(): boolean
   abstract get unsyncedChanges(): number
+  abstract get authorizedScope(): Scope | undefined
+  abstract readonly awareness: EditorAwareness
+  abstract readonly shouldConnect: boolean
+  abstract connect(): void
+  abstract disconnect(): void
 
   get serverUrl(): string {
     return this.url
@@ -51,6 +56,26 @@ export abstract class NamedProvider extends ObservableV2<ProviderEvents> {
     return this.status === 'connecting'
   }
 
+  /** It is to be connected, and is not. */
+  get isConnectionPending(): boolean {
+    return this.shouldConnect && !this.connected
+  }
+
+  /** It is to be in sync, and is not. */
+  get isSyncPending(): boolean {
+    return this.shouldConnect && !this.synced
+  }
+
+  /** The server has let us into the document. */
+  get isAuthenticated(): boolean {
+    return this.authorizedScope !== undefined
+  }
+
+  /** The server takes no edits of ours. False as long as nobody has said so. */
+  get readOnly(): boolean {
+    return this.authorizedScope === 'readonly'
+  }
+
   get isSynced(): boolean {
     return this.synced
   }
@@ -61,5 +86,20 @@ export abstract class NamedProvider extends ObservableV2<ProviderEvents> {
 
   get hasLocalChanges(): boolean {
     return this.hasUnsyncedChanges
+  }
+
+  /** Hocuspocus' name of `connect`. */
+  attach(): void {
+    this.connect()
+  }
+
+  /** Hocuspocus' name of `disconnect`. */
+  detach(): void {
+    this.disconnect()
+  }
+
+  /** Sets one field of the local presence state; does nothing while that is null. */
+  setAwarenessField(field: string, value: unknown): void {
+    this.awareness.setLocalStateField(field, value)
   }
 }

@@ -58,7 +58,13 @@ const SHAPES: Readonly<Record<RequestName, (answer: Fields) => boolean>> = {
     (answer['awareness'] === undefined || answer['awareness'] instanceof Uint8Array) &&
     isCounts(answer['limits'], LIMIT_FIELDS),
   update: (answer) => isSequenceNumber(answer['seq']) && typeof answer['entry'] === 'boolean',
-  chunk: () => true,
+  chunk: (answer) => isSequenceNumber(answer['received']),
+  check: (answer) =>
+    answer['result'] === 'same' ||
+    answer['result'] === 'moved' ||
+    (answer['result'] === 'different' &&
+      answer['stateVector'] instanceof Uint8Array &&
+      answer['deletions'] instanceof Uint8Array),
   pull: (answer) => isSequenceNumber(answer['seq']) && isUpdates(answer['updates']),
 }
 

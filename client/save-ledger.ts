@@ -1,5 +1,5 @@
 import type * as Y from 'yjs'
-import { mergeAsTree } from '../protocol/index.ts'
+import { CHUNK_BYTES, mergeAsTree } from '../protocol/index.ts'
 import { PendingBuffer, type PendingPiece } from './pending-buffer.ts'
 import type { ProviderError } from './provider-error.ts'
 import { coversMissing, encodeIntegrated } from './upload-plan.ts'
@@ -21,6 +21,8 @@ export class SaveLedger {
   readonly #inFlight = new Set<PendingPiece>()
   /** The document may hold what the server lacks and what is not in the buffer: compare at the next join. */
   #isUnverified = false
+  /** What is stored on this device has not been read yet, and may hold what the server lacks. */
+  #isUnread = false
   #rejection: ProviderError | null = null
 
   constructor(doc: Y.Doc, handleChange: () => void) {
@@ -30,7 +32,7 @@ export class SaveLedger {
 
   /** How many local changes have no durable acknowledgement. Unverified content counts as one. */
   get unsyncedChanges(): number {
-    let count = this.#waiting.changes + (this.#isUnverified ? 1 : 0)
+    let count = this.#waiting.changes + (this.#isUnverified || this.#isUnread ? 1 : 0)
     for (const piece of this.#inFlight) count += piece.changes
     return count
   }
@@ -52,6 +54,19 @@ export class SaveLedger {
   markUnverified(): void {
     if (this.#isUnverified) return
     this.#isUnverified = true
+    this.#handleChange()
+  }
+
+  /** There is a copy on this device, which is being read. Counts as one change: nobody knows yet. */
+  markUnread(): void {
+    this.#isUnread = true
+    this.#handleChange()
+  }
+
+  /** The copy is read. `pending` is what it had unconfirmed: older than everything that waits. */
+  handleRead(pending: PendingPiece | null): void {
+    this.#isUnread = false
+    if (pending !== null) this.#waiting.putBack(pending)
     this.#handleChange()
   }
 
@@ -93,21 +108,36 @@ export class SaveLedger {
   /**
    * After a join, with the server's state applied: makes the buffer hold exactly what the server
    * lacks. Usually it already does. Where it does not (content from before the provider, a server
-   * that lost its tail), the difference is taken from the document.
+   * that lost its tail), the difference is taken from the document. A server takes `maxBytes` at once.
    */
-  reconcile(serverStateVector: Uint8Array): void {
+  reconcile(serverStateVector: Uint8Array, maxBytes = Infinity): void {
     const pending = this.#waiting.peek()
     const isExact = !this.#isUnverified && coversMissing(this.#doc, serverStateVector, pending)
-    if (isExact && this.#waiting.changes < COMPACT_FROM_CHANGES) return
+    const isMuch =
+      this.#waiting.changes >= COMPACT_FROM_CHANGES || (pending?.length ?? 0) > CHUNK_BYTES
+    if (isExact && !isMuch) return
     const update = encodeIntegrated(this.#doc, serverStateVector)
-    // What still waits for structs of others is in the buffer only.
-    const isWhole = this.#doc.store.pendingStructs === null
-    if (isExact && !(isWhole && isSmaller(update, pending))) return
+    if (isExact && !this.#isBetter(update, pending, maxBytes)) return
     const changes = Math.max(1, this.#waiting.changes)
     this.#isUnverified = false
     this.#waiting.clear()
     if (update !== null) this.#waiting.add({ update, changes })
     this.#handleChange()
+  }
+
+  /** Whether each of the waiting changes fits in a message of this size. */
+  fits(maxBytes: number): boolean {
+    return !this.#isUnverified && this.#waiting.largestBytes <= maxBytes
+  }
+
+  /** Whether what the document says of the changes that wait should be sent in their place. */
+  #isBetter(update: Uint8Array | null, pending: Uint8Array | null, maxBytes: number): boolean {
+    // What still waits for structs of others is in the buffer only.
+    if (update === null || pending === null || this.#doc.store.pendingStructs !== null) return false
+    if (update.length > maxBytes && this.#waiting.largestBytes <= maxBytes) return false
+    // A part of it has been sent already; it is given up only where it had arrived whole.
+    if (this.#waiting.hasUpload) return update.length < pending.length / 2
+    return update.length < pending.length
   }
 
   /** For a reader: content that the server may well have is no reason to speak of a refused edit. */
@@ -129,8 +159,4 @@ export class SaveLedger {
     if (waiting !== null) updates.push(waiting)
     return updates.length === 0 ? null : mergeAsTree(updates)
   }
-}
-
-function isSmaller(update: Uint8Array | null, pending: Uint8Array | null): boolean {
-  return update !== null && pending !== null && update.length < pending.length
 }

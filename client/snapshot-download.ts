@@ -6,52 +6,97 @@ import { noAnswer } from './read-answer.ts'
 /** Enough to fill a fast line across a slow round trip; little enough that a slow reader sets the pace. */
 const OUTSTANDING_CHUNKS = 4
 
-export interface SnapshotHandlers {
-  handleProgress(receivedBytes: number, totalBytes: number): void
+export interface DownloadHandlers {
+  /** At the start, and whenever more of it has arrived. */
+  handleProgress(): void
   handleLoaded(snapshot: Uint8Array): void
   handleFailed(refused: Refusal | NoAnswer): void
 }
 
-/** Fetches a large snapshot in chunks, several at a time. Returns what stops it. */
-export function downloadSnapshot(
-  channel: Channel,
-  handle: DocumentHandle,
-  epoch: Epoch,
-  reference: SnapshotReference,
-  handlers: SnapshotHandlers,
-): () => void {
-  const snapshot = new Uint8Array(reference.bytes)
-  const chunks = Math.ceil(reference.bytes / reference.chunkBytes)
-  let nextChunk = 0
-  let receivedBytes = 0
-  let isStopped = false
+/**
+ * A large snapshot on its way here, chunk by chunk. It outlives the connection that brings it: what has arrived
+ * is kept, and the next connection fetches only the rest.
+ */
+export class SnapshotDownload {
+  readonly epoch: Epoch
+  readonly reference: SnapshotReference
+  readonly #bytes: Uint8Array
+  readonly #missing = new Set<number>()
+  #receivedBytes = 0
+  /** Counts the connections; an answer to an earlier one is too late. */
+  #run = 0
 
-  const fail = (refused: Refusal | NoAnswer): void => {
-    isStopped = true
-    handlers.handleFailed(refused)
+  constructor(epoch: Epoch, reference: SnapshotReference) {
+    this.epoch = epoch
+    this.reference = reference
+    this.#bytes = new Uint8Array(reference.bytes)
+    const chunks = Math.ceil(reference.bytes / reference.chunkBytes)
+    for (let chunk = 0; chunk < chunks; chunk++) this.#missing.add(chunk)
   }
-  const requestNext = (): void => {
-    if (nextChunk === chunks) return
-    const chunk = nextChunk++
+
+  get receivedBytes(): number {
+    return this.#receivedBytes
+  }
+
+  get totalBytes(): number {
+    return this.reference.bytes
+  }
+
+  isOf(epoch: Epoch, { seq, bytes, chunkBytes }: SnapshotReference): boolean {
+    const { reference } = this
+    return (
+      epoch === this.epoch &&
+      seq === reference.seq &&
+      bytes === reference.bytes &&
+      chunkBytes === reference.chunkBytes
+    )
+  }
+
+  /** Fetches what is missing, several chunks at a time. */
+  run(channel: Channel, handle: DocumentHandle, handlers: DownloadHandlers): void {
+    const run = ++this.#run
+    handlers.handleProgress()
+    // Whoever hears of progress may have disconnected us.
+    if (this.#run !== run) return
+    if (this.#missing.size === 0) {
+      handlers.handleLoaded(this.#bytes)
+      return
+    }
+    const waiting = [...this.#missing]
+    const { epoch, reference } = this
+    const requestNext = (): void => {
+      const chunk = waiting.shift()
+      if (chunk === undefined) return
+      channel.request('pull', [handle, { epoch, snapshot: reference.seq, chunk }], (answer) => {
+        if (this.#run !== run) return
+        if (!answer.ok || !this.#keep(chunk, answer.updates[0])) {
+          this.stop()
+          handlers.handleFailed(
+            answer.ok ? noAnswer(`chunk ${chunk} has the wrong length`) : answer,
+          )
+          return
+        }
+        handlers.handleProgress()
+        if (this.#run !== run) return
+        if (this.#missing.size === 0) handlers.handleLoaded(this.#bytes)
+        else requestNext()
+      })
+    }
+    for (let index = 0; index < OUTSTANDING_CHUNKS; index++) requestNext()
+  }
+
+  /** No answer is listened to any more. */
+  stop(): void {
+    this.#run++
+  }
+
+  #keep(chunk: number, bytes: Uint8Array | undefined): boolean {
+    const { reference } = this
     const offset = chunk * reference.chunkBytes
-    const size = Math.min(reference.chunkBytes, reference.bytes - offset)
-    channel.request('pull', [handle, { epoch, snapshot: reference.seq, chunk }], (answer) => {
-      if (isStopped) return
-      if (!answer.ok) return fail(answer)
-      const bytes = answer.updates[0]
-      if (bytes?.length !== size) return fail(noAnswer(`chunk ${chunk} has the wrong length`))
-      snapshot.set(bytes, offset)
-      receivedBytes += size
-      handlers.handleProgress(receivedBytes, reference.bytes)
-      if (receivedBytes === reference.bytes) handlers.handleLoaded(snapshot)
-      else requestNext()
-    })
-  }
-
-  handlers.handleProgress(0, reference.bytes)
-  if (!(reference.chunkBytes > 0) || chunks === 0) fail(noAnswer('the snapshot has no chunks'))
-  else for (let index = 0; index < OUTSTANDING_CHUNKS; index++) requestNext()
-  return () => {
-    isStopped = true
+    if (bytes?.length !== Math.min(reference.chunkBytes, reference.bytes - offset)) return false
+    this.#bytes.set(bytes, offset)
+    this.#missing.delete(chunk)
+    this.#receivedBytes += bytes.length
+    return true
   }
 }

@@ -59,8 +59,14 @@ function socketWire(socket: Socket): Wire {
     send(name, args) {
       if (socket.connected) socket.emit(name, ...args)
     },
-    close() {
+    close(isAtOnce = false) {
       socket.off()
+      if (isAtOnce) {
+        // The transport before the namespace: no goodbye, so that the server reads what was sent before it.
+        socket.io.engine.close()
+        socket.disconnect()
+        return
+      }
       // A server drops what it reads together with the goodbye, the last edit among it. So the goodbye
       // waits until something sent after that edit was answered.
       if (socket.connected)

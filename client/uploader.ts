@@ -7,7 +7,8 @@ import {
 } from '../protocol/index.ts'
 import type { Backoff } from './backoff.ts'
 import type { Channel } from './channel.ts'
-import { uploadInChunks } from './chunked-upload.ts'
+import { ChunkedUpload } from './chunked-upload.ts'
+import { newSecret } from './client-key.ts'
 import type { CancelTimer, Clock } from './clock.ts'
 import type { PendingPiece } from './pending-buffer.ts'
 import type { NoAnswer } from './provider-error.ts'
@@ -31,6 +32,8 @@ interface UploaderOptions {
   /** Durable. Comes before the ledger lets go of the piece. */
   readonly handleSaved: (answer: UpdateAnswer) => void
   readonly handleRejected: (refused: Refusal) => void
+  /** A large update is on the server so far. */
+  readonly handleProgress: (sentBytes: number, totalBytes: number) => void
   /** The two sides have lost each other: join again. */
   readonly handleLost: (refused: Refusal | NoAnswer) => void
 }
@@ -41,7 +44,7 @@ export class Uploader {
   #isStopped = false
   #isScheduled = false
   /** Later messages would overtake an update that goes in chunks. */
-  #isUploadingChunks = false
+  #endUpload: (() => void) | null = null
   #cancelPause: CancelTimer | null = null
 
   constructor(options: UploaderOptions) {
@@ -75,6 +78,8 @@ export class Uploader {
   /** The membership is over. What was on its way waits in the ledger again. */
   stop(): void {
     this.#isStopped = true
+    this.#endUpload?.()
+    this.#endUpload = null
     this.#cancelPause?.()
     this.#cancelPause = null
     this.#options.ledger.putAllBack()
@@ -83,7 +88,7 @@ export class Uploader {
   #canSend(): boolean {
     return (
       !this.#isStopped &&
-      !this.#isUploadingChunks &&
+      this.#endUpload === null &&
       this.#cancelPause === null &&
       this.#options.ledger.inFlight < WINDOW
     )
@@ -91,17 +96,37 @@ export class Uploader {
 
   #send(piece: PendingPiece): void {
     const { channel, handle, limits } = this.#options
-    if (piece.update.length <= limits.chunkBytes) {
+    const bytes = piece.update.length
+    if (bytes > limits.updateBytes) {
+      const message = `an update may have ${limits.updateBytes} bytes, this one has ${bytes}`
+      this.#handleAnswer(piece, refusal('update-too-large', message))
+    } else if (bytes > limits.chunkBytes) {
+      piece.upload ??= new ChunkedUpload(piece.update, newSecret())
+      this.#upload(piece, piece.upload)
+    } else {
       channel.request('update', [handle, piece.update], (outcome) =>
         this.#handleAnswer(piece, outcome),
       )
-      return
     }
-    this.#isUploadingChunks = true
-    uploadInChunks(channel, handle, piece.update, limits.chunkBytes, (outcome) => {
-      this.#isUploadingChunks = false
-      this.#handleAnswer(piece, outcome)
-    })
+  }
+
+  #upload(piece: PendingPiece, upload: ChunkedUpload): void {
+    const { channel, handle, limits, handleProgress } = this.#options
+    const turn = channel.uploadTurns.newTurn(() =>
+      upload.run(channel, handle, limits.chunkBytes, {
+        handleProgress,
+        handleAnswer: (outcome) => {
+          this.#endUpload?.()
+          this.#endUpload = null
+          this.#handleAnswer(piece, outcome)
+        },
+      }),
+    )
+    this.#endUpload = () => {
+      upload.stop()
+      turn.leave()
+    }
+    turn.enter()
   }
 
   #handleAnswer(piece: PendingPiece, outcome: Outcome<'update'>): void {

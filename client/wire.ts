@@ -1,8 +1,10 @@
 import type {
-  Closed,
-  Done,
-  DocumentHandle,
+  CheckAnswer,
+  CheckRequest,
+  ChunkAnswer,
   ChunkRequest,
+  Closed,
+  DocumentHandle,
   JoinAnswer,
   JoinRequest,
   PullAnswer,
@@ -22,9 +24,13 @@ export interface Requests {
   }
   chunk: {
     arguments: readonly [document: DocumentHandle, chunk: ChunkRequest, bytes: Uint8Array]
-    answer: Done
+    answer: ChunkAnswer
   }
   pull: { arguments: readonly [document: DocumentHandle, request: PullRequest]; answer: PullAnswer }
+  check: {
+    arguments: readonly [document: DocumentHandle, request: CheckRequest]
+    answer: CheckAnswer
+  }
 }
 
 /** What a client can say without expecting an answer. */
@@ -51,8 +57,11 @@ export interface Wire {
     handleAnswer: (outcome: Outcome<Name>) => void,
   ): void
   send<Name extends keyof Notices>(name: Name, args: Notices[Name]): void
-  /** Ends it, after everything sent so far is on its way. The listener hears nothing any more. */
-  close(): void
+  /**
+   * Ends it, after everything sent so far is on its way; at once where nothing of this page will run later. The listener hears
+   * nothing any more.
+   */
+  close(isAtOnce?: boolean): void
 }
 
 export interface WireListener {

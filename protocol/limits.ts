@@ -13,5 +13,8 @@ export const CHUNK_BYTES = 256 * 1024
 /** The longest document name, in UTF-8 bytes. It leaves LevelDB keys short and log lines readable. */
 export const MAX_DOCUMENT_NAME_BYTES = 512
 
+/** Of a SHA-256: enough that two different documents do not have the same by chance. */
+export const DIGEST_BYTES = 16
+
 /** Clocks and lengths above this are refused: 2^31 edits by one client id is more than a lifetime of typing. */
 export const MAX_CLOCK = 2 ** 31 - 1

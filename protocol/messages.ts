@@ -88,6 +88,17 @@ export interface ChunkRequest {
   readonly offset: number
   /** Length of the whole update in bytes. */
   readonly size: number
+  /**
+   * A secret of this upload, 16 to 128 characters: what has arrived is kept for a while when the connection is lost. Whoever
+   * shows it again, with no bytes at offset 0, learns from where to go on.
+   */
+  readonly key?: string
+}
+
+export interface ChunkAnswer {
+  readonly ok: true
+  /** The upload is here up to this offset: the next chunk begins there. */
+  readonly received: number
 }
 
 /** Asks for the log after a sequence number, or for one chunk of a snapshot. */
@@ -102,6 +113,30 @@ export interface PullAnswer {
   /** Updates to apply in order, at most about one chunk of bytes; or the one chunk that was asked for. */
   readonly updates: readonly Uint8Array[]
 }
+
+/** Asks whether the server's copy is the same as the client's, at the same sequence number. */
+export interface CheckRequest {
+  readonly epoch: Epoch
+  /** The client has every entry up to this one, and nothing that was not acknowledged. */
+  readonly seq: number
+  /** The first 16 bytes of the SHA-256 of `Y.encodeSnapshot(Y.snapshot(doc))`: its delete set and its state vector. */
+  readonly digest: Uint8Array
+  /** An earlier check found that the copies had diverged, and that was healed: for the server's books. */
+  readonly healed?: boolean
+}
+
+/**
+ * `moved`: the server's log does not end there now; ask again at another quiet moment. With `different` comes what
+ * the server has, as a state vector and as an update without structs that deletes all that is deleted.
+ */
+export type CheckAnswer =
+  | { readonly ok: true; readonly result: 'same' | 'moved' }
+  | {
+      readonly ok: true
+      readonly result: 'different'
+      readonly stateVector: Uint8Array
+      readonly deletions: Uint8Array
+    }
 
 export interface Done {
   readonly ok: true
@@ -128,10 +163,11 @@ export interface ClientToServerEvents {
     document: DocumentHandle,
     chunk: ChunkRequest,
     bytes: Uint8Array,
-    answer: Answer<Done>,
+    answer: Answer<ChunkAnswer>,
   ) => void
   awareness: (document: DocumentHandle, update: Uint8Array, answer?: Answer<Done>) => void
   pull: (document: DocumentHandle, request: PullRequest, answer: Answer<PullAnswer>) => void
+  check: (document: DocumentHandle, request: CheckRequest, answer: Answer<CheckAnswer>) => void
   leave: (document: DocumentHandle, clientId: number, answer?: Answer<Done>) => void
 }
 

@@ -209,7 +209,7 @@ export const MUTATIONS = [
   {
     name: 'delete set ignored in the index',
     file: 'src/update/document-index.ts',
-    search: `    ranges.add(range.from, range.to)
+    search: `    if (ranges.add(range.from, range.to)) this.#digest = null
     this.#longMapEntries`,
     replace: `    this.#longMapEntries`,
     tests: ['test/update/document-index', 'test/e2e/joining'],
@@ -260,5 +260,107 @@ export const MUTATIONS = [
     search: `{ sync: this.#options.isSynced }`,
     replace: `{ sync: this.#options.isSynced && operations.length < 0 }`,
     tests: ['test/storage/write-failure'],
+  },
+  {
+    name: 'recent entries are dropped before they are relayed',
+    file: 'src/document/recent-entries.ts',
+    search: `      if (first.seq > keepAfter) break
+`,
+    replace: '',
+    tests: ['test/document'],
+  },
+  {
+    name: 'a session ignores skipped entries',
+    file: 'src/connection/session.ts',
+    search: `this.#state === 'live' && this.#position < head`,
+    replace: `this.#state === 'live' && head < 0`,
+    tests: ['test/connection/session'],
+  },
+  {
+    name: 'a snapshot of another epoch is stored',
+    file: 'src/storage/level-storage.ts',
+    search: `(state) => epoch === this.#database.epochOf(state.generation),`,
+    replace: `() => true,`,
+    tests: ['test/storage/storage-contract'],
+  },
+  {
+    name: 'what the document has already is logged and relayed again',
+    file: 'src/document/open-document.ts',
+    search: `        update: withoutKnown(update, scan),`,
+    replace: `        update: scan.known.length < 0 ? withoutKnown(update, scan) : update,`,
+    tests: ['test/document'],
+  },
+  {
+    name: 'the mark of unfinished work is forgotten (a snapshot)',
+    file: 'src/storage/level-snapshots.ts',
+    search: `    { type: 'put', key: markKey, value: encodeBytes(markKey, EMPTY) },
+`,
+    replace: '',
+    tests: ['test/storage/crash', 'test/storage/write-failure', 'test/storage/storage-contract'],
+  },
+  {
+    name: 'marks of unfinished work are not looked at when opening',
+    file: 'src/storage/level-maintenance.ts',
+    search: `    for (const mark of marks) {
+`,
+    replace: `    for (const mark of marks.slice(marks.length)) {
+`,
+    tests: ['test/storage/crash', 'test/storage/write-failure', 'test/storage/storage-contract'],
+  },
+  {
+    name: 'a closed document leaves its timers',
+    file: 'src/document/open-document.ts',
+    search: `    this.#isClosed = true
+    this.#cancelRecheck?.()
+`,
+    replace: `    this.#isClosed = true
+`,
+    tests: ['test/document'],
+  },
+  {
+    name: 'deletions that a fold finds are not taken over',
+    file: 'src/document/open-document.ts',
+    search: `    this.#index.addDeletesOf(exact)
+`,
+    replace: `    void exact
+`,
+    tests: ['test/document'],
+  },
+  {
+    name: 'documents that damage may have cut short are served',
+    file: 'src/storage/damage-record.ts',
+    search: `    if (this.#documents.has(name)) return`,
+    replace: `    if (name === '') return`,
+    tests: ['test/storage/set-aside'],
+  },
+  {
+    name: 'a log that may have ended in a lost block is whole',
+    file: 'src/storage/level-damage-search.ts',
+    search: `    if (lost.some((span) => mayHoldNextEntry(span, name, generation, seq))) return false
+`,
+    replace: `    if (seq < 0 && lost.some((span) => mayHoldNextEntry(span, name, generation, seq))) return false
+`,
+    tests: ['test/storage/set-aside'],
+  },
+  {
+    name: 'a name whose record may be lost is a new document',
+    file: 'src/storage/damage-record.ts',
+    search: `    if (deleted.includes(name) || !lostRecords`,
+    replace: `    if (deleted.includes(name) || lostRecords`,
+    tests: ['test/storage/set-aside'],
+  },
+  {
+    name: 'a chunk of another attempt is taken for one of the snapshot',
+    file: 'src/storage/level-snapshots.ts',
+    search: `chunkChecksums.length > 0 &&`,
+    replace: `chunkChecksums.length < 0 &&`,
+    tests: ['test/storage/recovery'],
+  },
+  {
+    name: 'readiness is not tried again after a failed write',
+    file: 'src/log/storage-health.ts',
+    search: `    if (error === null) this.handleWritten()`,
+    replace: `    if (error === null) this.close()`,
+    tests: ['test/log'],
   },
 ]

@@ -92,6 +92,23 @@ export const NUMBER_OPTIONS = {
     unit: 'bytes',
     effect: 'The largest update that is accepted, in one message or in chunks.',
   },
+  uploadResumeMs: {
+    // A laptop that changes from one network to another, or a server behind a balancer that is replaced.
+    default: 60_000,
+    min: 0,
+    max: 3_600_000,
+    unit: 'ms',
+    effect:
+      'How long the part of a large update that has arrived is kept for a client that lost its connection.',
+  },
+  parkedUploadBytes: {
+    default: 64 * 1024 * 1024,
+    min: 0,
+    max: 16 * 1024 * 1024 * 1024,
+    unit: 'bytes',
+    effect:
+      'Such parts in memory, of all clients together; with more, the oldest is forgotten and sent again from its beginning.',
+  },
   maxPresenceBytes: {
     default: 16 * 1024,
     min: 64,

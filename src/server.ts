@@ -3,6 +3,7 @@ import { documentNameFault, isDocumentName, type DocumentName } from '../protoco
 import { decideAccess, identify, reportingWrongAnswers } from './access/decisions.ts'
 import type { User } from './access/access.ts'
 import type { Transport } from './connection/connection.ts'
+import { ParkedUploads } from './connection/parked-uploads.ts'
 import { BulkPacer } from './connection/bulk-pacer.ts'
 import { Gateway, type Accepted, type AttachTarget } from './connection/gateway.ts'
 import { Compaction } from './document/compaction.ts'
@@ -16,6 +17,7 @@ import { documentsRouter, type DocumentsApi } from './http/documents-router.ts'
 import { healthRouter } from './http/health-router.ts'
 import { CommitLoop } from './log/commit-loop.ts'
 import { threadWorker, type DocumentWorker } from './log/document-worker.ts'
+import { StorageHealth } from './log/storage-health.ts'
 import { resolveOptions, type ResolvedOptions, type ServerOptions } from './options.ts'
 import { Metrics } from './telemetry/metrics.ts'
 
@@ -59,12 +61,14 @@ export class Server implements DocumentServer {
   readonly #registry: DocumentRegistry
   readonly #reader: DocumentReader
   readonly #compaction: Compaction
+  readonly #health: StorageHealth
   readonly #gateway: Gateway
   readonly #metrics: Metrics
+  readonly #parkedUploads: ParkedUploads
   readonly #editors = new Set<DocumentEditor>()
   readonly #opening: Promise<void>
   #state: 'opening' | 'open' | 'closing' = 'opening'
-  #storageFault: string | null = null
+  #openFault: string | null = null
   #closing: Promise<void> | null = null
 
   constructor(options: ResolvedOptions, worker: DocumentWorker) {
@@ -76,18 +80,19 @@ export class Server implements DocumentServer {
       openDocuments: () => this.#registry.size,
       damagedDocuments: () => this.#registry.damagedCount,
     })
+    this.#health = new StorageHealth(storage, clock)
     this.#commits = new CommitLoop(
       storage,
       clock,
       {
         handleBatchCommitted: (entries, bytes, durationMs) => {
-          this.#storageFault = null
+          this.#health.handleWritten()
           this.#metrics.updates.inc(entries)
           this.#metrics.updateBytes.inc(bytes)
           this.#metrics.commitSeconds.observe(durationMs / 1000)
         },
         handleBatchFailed: (error) => {
-          this.#storageFault = error instanceof Error ? error.message : String(error)
+          this.#health.handleFailed(error)
           this.#metrics.commitFailures.inc()
         },
         handlePartyFailed: (name, error) =>
@@ -129,7 +134,23 @@ export class Server implements DocumentServer {
       new SnapshotCache(storage, options.snapshotCacheBytes),
       this.#worker,
     )
+    this.#parkedUploads = new ParkedUploads(
+      clock,
+      options.parkedUploadBytes,
+      options.uploadResumeMs,
+    )
     this.#gateway = new Gateway(options, {
+      clock,
+      checks: {
+        handleChecked: (result) => this.#metrics.stateChecks.inc({ result }),
+        handleHealed: (document) => {
+          this.#metrics.divergences.inc()
+          logger.warn('a copy of a client had diverged from the document; it was healed', {
+            document,
+          })
+        },
+      },
+      parkedUploads: this.#parkedUploads,
       registry: this.#registry,
       reader: this.#reader,
       pacer: new BulkPacer(clock),
@@ -139,10 +160,11 @@ export class Server implements DocumentServer {
       maxDocumentsPerConnection: options.maxDocumentsPerConnection,
     })
     this.#opening = storage.open().then(() => {
+      this.#registry.noteDamaged(storage.damagedDocuments?.() ?? [])
       if (this.#state === 'opening') this.#state = 'open'
     })
     this.#opening.catch((error: unknown) => {
-      this.#storageFault = error instanceof Error ? error.message : String(error)
+      this.#openFault = error instanceof Error ? error.message : String(error)
       logger.error('the storage did not open', { error })
     })
   }
@@ -174,7 +196,11 @@ export class Server implements DocumentServer {
 
   healthRouter(): Router {
     return healthRouter(
-      { notReadyReason: () => this.#notReadyReason(), metrics: this.#metrics.registry },
+      {
+        notReadyReason: () => this.#notReadyReason(),
+        damagedDocuments: () => this.#registry.damagedCount,
+        metrics: this.#metrics.registry,
+      },
       this.#options.logger,
     )
   }
@@ -212,6 +238,7 @@ export class Server implements DocumentServer {
   async #close(): Promise<void> {
     this.#state = 'closing'
     this.#gateway.stopAccepting()
+    this.#health.close()
     const { closeTimeoutMs, storage, logger } = this.#options
     const editors = Promise.all([...this.#editors].map((editor) => editor.close()))
     const isFlushed = await this.#settlesWithin(
@@ -220,6 +247,7 @@ export class Server implements DocumentServer {
     )
     if (!isFlushed) logger.warn('closing without waiting any longer for writes under way')
     const farewell = this.#gateway.close()
+    this.#parkedUploads.close()
     this.#registry.close()
     // At once: a thread that does not end must not keep the storage from being closed.
     const released = Promise.all([storage.close(), this.#worker.close()])
@@ -253,7 +281,8 @@ export class Server implements DocumentServer {
 
   #notReadyReason(): string | null {
     if (this.#state === 'closing') return 'the server is closing'
-    if (this.#storageFault !== null) return `the storage failed: ${this.#storageFault}`
+    const fault = this.#openFault ?? this.#health.fault
+    if (fault !== null) return `the storage failed: ${fault}`
     return this.#state === 'open' ? null : 'the storage is being opened'
   }
 

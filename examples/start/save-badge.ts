@@ -32,6 +32,8 @@ export function badgeOf(situation: SaveSituation): Badge {
         : { text: 'Offline – all edits saved', tone: 'warning' }
     case 'saving':
       return { text: 'Saving…', tone: 'busy' }
+    case 'saved-locally':
+      return { text: 'Offline – saved on this device', tone: 'warning' }
     case 'unsaved':
       return { text: 'Not saved – offline', tone: 'warning' }
     case 'rejected':

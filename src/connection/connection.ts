@@ -1,5 +1,8 @@
 import {
   CHUNK_BYTES,
+  type CheckAnswer,
+  type ChunkAnswer,
+  type ChunkRequest,
   type Closed,
   type DocumentHandle,
   type Done,
@@ -10,10 +13,11 @@ import {
 } from '../../protocol/index.ts'
 import type { Authorize, User } from '../access/access.ts'
 import { decideAccess } from '../access/decisions.ts'
+import type { Clock } from '../clock.ts'
 import type { DocumentReader } from '../document/document-reader.ts'
 import type { DocumentRegistry, Lease } from '../document/document-registry.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
-import { DocumentError } from '../errors.ts'
+import { asDocumentError, DocumentError } from '../errors.ts'
 import { Admission } from './admission.ts'
 import type { BulkPacer } from './bulk-pacer.ts'
 import type { Outbox } from './outbox.ts'
@@ -21,6 +25,7 @@ import type { Peer } from './peer.ts'
 import {
   isClientId,
   readBytes,
+  readCheck,
   readChunk,
   readJoin,
   readPull,
@@ -28,6 +33,8 @@ import {
   type Join,
 } from './requests.ts'
 import { Session, joinAnswer } from './session.ts'
+import { Uploads } from './uploads.ts'
+import type { ParkedUploads } from './parked-uploads.ts'
 
 /** The way out: one event to this connection. Calls with one `shared` object carry the same arguments. */
 export interface Transport {
@@ -35,11 +42,21 @@ export interface Transport {
   send(event: 'update' | 'awareness' | 'closed', args: readonly unknown[], shared: object): void
 }
 
+/** Hears how the copies of clients compare with the server's. */
+interface CheckObserver {
+  handleChecked(result: CheckAnswer['result']): void
+  /** A client had diverged and is whole again. */
+  handleHealed(document: string): void
+}
+
 export interface ConnectionServices {
   readonly registry: DocumentRegistry
   readonly reader: DocumentReader
   readonly pacer: BulkPacer
   readonly authorize: Authorize
+  readonly clock: Clock
+  readonly checks: CheckObserver
+  readonly parkedUploads: ParkedUploads
   readonly maxUpdateBytes: number
   readonly maxPresenceBytes: number
   readonly maxDocumentsPerConnection: number
@@ -63,6 +80,7 @@ export class Connection implements Peer {
   /** The client ids that joined each document through this connection. */
   readonly #clientIds = new Map<DocumentHandle, Set<number>>()
   readonly #admission: Admission
+  readonly #uploads: Uploads
   #joinsUnderWay = 0
   #hasStragglers = false
   #isOpen = true
@@ -72,6 +90,11 @@ export class Connection implements Peer {
     this.user = user
     this.#services = services
     this.#admission = new Admission(transport.outbox)
+    this.#uploads = new Uploads({
+      clock: services.clock,
+      maxUpdateBytes: services.maxUpdateBytes,
+      parked: services.parkedUploads,
+    })
   }
 
   get outbox(): Outbox {
@@ -116,7 +139,18 @@ export class Connection implements Peer {
     const session = this.#session(document)
     if (session.access !== 'write')
       throw new DocumentError('read-only', 'this connection may read the document, not change it')
-    const bytes = this.#updateBytes(session, update)
+    const reference = readUploadReference(update)
+    if (reference === null) return this.#accept(session, this.#updateBytes(update))
+    const upload = this.#uploads.take(session.document.handle, reference)
+    try {
+      return await this.#accept(session, upload.bytes)
+    } catch (error) {
+      if (asDocumentError(error)?.retry === 'backoff') this.#uploads.restore(upload)
+      throw error
+    }
+  }
+
+  async #accept(session: Session, bytes: Uint8Array): Promise<UpdateAnswer> {
     const { seq, isEntry } = await session.document.accept(bytes, {
       origin: session,
       userId: this.user?.id ?? null,
@@ -124,15 +158,17 @@ export class Connection implements Peer {
     return { ok: true, seq, entry: isEntry }
   }
 
-  handleChunk(document: unknown, request: unknown, bytes: unknown): Done {
+  handleChunk(document: unknown, request: unknown, bytes: unknown): ChunkAnswer {
     const session = this.#session(document)
     if (session.access !== 'write')
       throw new DocumentError('read-only', 'this connection may read the document, not change it')
     // Not copied: the bytes go into the upload's own buffer at once.
     if (!(bytes instanceof Uint8Array))
       throw new DocumentError('malformed-request', 'chunk takes bytes')
-    session.uploads.add(readChunk(request), bytes)
-    return { ok: true }
+    const chunk = readChunk(request)
+    const { handle } = session.document
+    const received = this.#uploads.add(handle, chunk, bytes, this.#parkingName(session, chunk))
+    return { ok: true, received }
   }
 
   handleAwareness(document: unknown, update: unknown): Done {
@@ -150,6 +186,32 @@ export class Connection implements Peer {
     try {
       // It may have left the document while the request waited.
       return await this.#pull(this.#session(document), pull)
+    } finally {
+      leave()
+    }
+  }
+
+  /** Says whether the client's copy is the server's. It costs a hash of the index, once for each state of the document. */
+  async handleCheck(document: unknown, request: unknown): Promise<CheckAnswer> {
+    this.#session(document)
+    const { epoch, seq, digest, healed } = readCheck(request)
+    const leave = await this.#admission.enter(0)
+    try {
+      const { document: open } = this.#session(document)
+      if (epoch !== open.epoch)
+        throw new DocumentError('document-reset', 'the document has another epoch')
+      if (healed === true) this.#services.checks.handleHealed(open.name)
+      const isSame = open.isSame(seq, digest)
+      const result = isSame === null ? 'moved' : isSame ? 'same' : 'different'
+      this.#services.checks.handleChecked(result)
+      if (result !== 'different') return { ok: true, result }
+      const { index } = open
+      return {
+        ok: true,
+        result,
+        stateVector: index.stateVector(),
+        deletions: index.deleteSetUpdate(),
+      }
     } finally {
       leave()
     }
@@ -207,6 +269,7 @@ export class Connection implements Peer {
   handleSessionEnd(document: DocumentHandle): void {
     this.#sessions.delete(document)
     this.#clientIds.delete(document)
+    this.#uploads.leave(document)
   }
 
   async #join(join: Join, lease: Lease, access: 'read' | 'write'): Promise<JoinAnswer> {
@@ -233,7 +296,7 @@ export class Connection implements Peer {
     this.#claimClientId(document.handle, join.clientId)
     let session = this.#sessions.get(document.handle)
     if (session === undefined) {
-      session = new Session(this, lease, reader, access, document.head, maxUpdateBytes)
+      session = new Session(this, lease, reader, access, document.head)
       this.#sessions.set(document.handle, session)
     } else {
       session.access = access
@@ -263,9 +326,14 @@ export class Connection implements Peer {
     return session
   }
 
-  #updateBytes(session: Session, update: unknown): Uint8Array {
-    const upload = readUploadReference(update)
-    if (upload !== null) return session.uploads.take(upload)
+  /** Under which name an upload outlives its connection: nobody else's, and of no other history. */
+  #parkingName(session: Session, { key }: ChunkRequest): string | null {
+    if (key === undefined) return null
+    const { name, epoch } = session.document
+    return JSON.stringify([this.user?.id ?? null, name, epoch, key])
+  }
+
+  #updateBytes(update: unknown): Uint8Array {
     if (!(update instanceof Uint8Array))
       throw new DocumentError('malformed-request', 'update takes bytes or an upload')
     const { maxUpdateBytes } = this.#services

@@ -35,6 +35,7 @@ const HANDLERS = {
   chunk: (connection, [document, chunk, bytes]) => connection.handleChunk(document, chunk, bytes),
   awareness: (connection, [document, update]) => connection.handleAwareness(document, update),
   pull: (connection, [document, request]) => connection.handlePull(document, request),
+  check: (connection, [document, request]) => connection.handleCheck(document, request),
   leave: (connection, [document, clientId]) => connection.handleLeave(document, clientId),
 } as const satisfies Record<string, (connection: Connection, args: readonly unknown[]) => unknown>
 

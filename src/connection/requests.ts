@@ -1,8 +1,10 @@
 import {
+  DIGEST_BYTES,
   MAX_EPOCH_LENGTH,
   documentNameFault,
   isDocumentName,
   isSequenceNumber,
+  type CheckRequest,
   type ChunkRequest,
   type Cursor,
   type DocumentName,
@@ -26,6 +28,7 @@ export interface Join {
 
 const MIN_KEY_LENGTH = 16
 const MAX_KEY_LENGTH = 128
+const KEY_SHAPE = `a string of ${MIN_KEY_LENGTH} to ${MAX_KEY_LENGTH} characters`
 const EMPTY_STATE_VECTOR = new Uint8Array([0])
 
 const malformed = (message: string): DocumentError =>
@@ -54,8 +57,7 @@ export function readJoin(request: unknown): Join {
   if (fault !== null || !isDocumentName(name))
     throw new DocumentError('invalid-document-name', fault ?? 'not a document name')
   if (!isClientId(clientId)) throw malformed('clientId must be a Yjs client id')
-  if (typeof key !== 'string' || key.length < MIN_KEY_LENGTH || key.length > MAX_KEY_LENGTH)
-    throw malformed(`key must be a string of ${MIN_KEY_LENGTH} to ${MAX_KEY_LENGTH} characters`)
+  if (!isKey(key)) throw malformed(`key must be ${KEY_SHAPE}`)
   if (!isSequenceNumber(attempt)) throw malformed('attempt must be a number from 0 on')
   if (epoch !== undefined && !isEpoch(epoch)) throw malformed('epoch must be a short string')
   if (seq !== undefined && (epoch === undefined || !isSequenceNumber(seq)))
@@ -85,17 +87,33 @@ export function readPull(request: unknown): PullRequest {
   throw malformed('pull takes either after, or snapshot and chunk')
 }
 
+export function readCheck(request: unknown): CheckRequest {
+  if (!isRecord(request) || !isEpoch(request['epoch'])) throw malformed('check takes an epoch')
+  const { epoch, seq, healed = false } = request
+  const digest = readBytes(request['digest'])
+  if (!isSequenceNumber(seq) || digest?.length !== DIGEST_BYTES)
+    throw malformed(`check takes seq and a digest of ${DIGEST_BYTES} bytes`)
+  return { epoch, seq, digest, healed: healed === true }
+}
+
 export function readChunk(request: unknown): ChunkRequest {
   if (!isRecord(request)) throw malformed('chunk takes an object')
-  const { upload, offset, size } = request
+  const { upload, offset, size, key } = request
   if (!isSequenceNumber(upload) || !isSequenceNumber(offset) || !isSequenceNumber(size))
     throw malformed('chunk takes upload, offset and size')
-  return { upload, offset, size }
+  if (key !== undefined && !isKey(key)) throw malformed(`key must be ${KEY_SHAPE}`)
+  return { upload, offset, size, ...(key === undefined ? {} : { key }) }
 }
 
 /** The upload that an `update` refers to in place of bytes, or null. */
 export function readUploadReference(value: unknown): number | null {
   return isRecord(value) && isSequenceNumber(value['upload']) ? value['upload'] : null
+}
+
+function isKey(value: unknown): value is string {
+  return (
+    typeof value === 'string' && value.length >= MIN_KEY_LENGTH && value.length <= MAX_KEY_LENGTH
+  )
 }
 
 function isEpoch(value: unknown): value is Epoch {

@@ -10,7 +10,6 @@ import type { UpdateMessage } from '../document/update-message.ts'
 import { DocumentError } from '../errors.ts'
 import type { Peer } from './peer.ts'
 import type { Join } from './requests.ts'
-import { Uploads } from './uploads.ts'
 
 /**
  * - `live`: hears every relay.
@@ -26,7 +25,6 @@ type State = 'live' | 'behind' | 'ended'
 export class Session implements Listener, PresenceOwner, ClaimOwner {
   readonly document: OpenDocument
   access: Exclude<Access, 'none'>
-  readonly uploads: Uploads
   readonly #peer: Peer
   readonly #lease: Lease
   readonly #reader: DocumentReader
@@ -47,7 +45,6 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     reader: DocumentReader,
     access: Exclude<Access, 'none'>,
     position: number,
-    maxUpdateBytes: number,
   ) {
     this.#peer = peer
     this.#lease = lease
@@ -55,7 +52,6 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     this.document = lease.document
     this.access = access
     this.#position = position
-    this.uploads = new Uploads(maxUpdateBytes)
     this.#presenceChanges = this.document.presence.sentChanges
     this.#isShared = peer.hasStragglers
     this.document.room.add(this)

@@ -59,7 +59,7 @@ export class Compaction {
     )
   }
 
-  /** Folds what is durable now. Never rejects: a failure leaves the log as it is, and is logged. */
+  /** Folds what is durable now. Never rejects: a failure is logged, with what it has left. */
   async run(document: OpenDocument): Promise<void> {
     // A fold under way began before what is durable now.
     for (let running; (running = this.#running.get(document)) !== undefined;) await running
@@ -70,10 +70,9 @@ export class Compaction {
         if (await this.#isGone(document)) return
         this.#retryAtEntries.set(document, document.tailEntries * 2)
         this.#options.handleFailed()
-        this.#options.logger.error('compaction failed; the log stays as it is', {
-          document: document.name,
-          error,
-        })
+        const { message, cause } =
+          error instanceof FoldFailure ? error : new FoldFailure(NOT_STORED, error)
+        this.#options.logger.error(message, { document: document.name, error: cause })
       })
       .finally(() => {
         this.#running.delete(document)
@@ -116,9 +115,11 @@ export class Compaction {
     })
     if (result === null) return
     const { folded, foldedBytes } = result
+    let outcome = PERHAPS_STORED
     try {
       const isStored = await storage.replacePrefix(name, document.epoch, { seq, ...folded })
       if (!isStored) return
+      outcome = STORED
       const { snapshot } = await storage.head(name)
       if (snapshot?.seq !== seq) return
       document.handleCompacted(snapshot, DocumentIndex.decode(folded.index), foldedBytes)
@@ -126,7 +127,20 @@ export class Compaction {
       // The snapshot may be stored all the same. A document that did not know of it would send joiners to entries
       // that the next fold removes.
       document.markStale()
-      throw error
+      throw new FoldFailure(outcome, error)
     }
+  }
+}
+
+const NOT_STORED = 'compaction failed; the log stays as it is'
+const PERHAPS_STORED =
+  'storing a snapshot failed; whether it is stored is seen when the document is read again, which happens soon'
+const STORED =
+  'a snapshot is stored, but the open document could not take it over; it is read again soon'
+
+/** A fold that failed, and what is true of the log after it. */
+class FoldFailure extends Error {
+  constructor(message: string, cause: unknown) {
+    super(message, { cause })
   }
 }

@@ -122,10 +122,9 @@ export class DocumentReader {
    * The log after the snapshot, which every newcomer gets: merged once, and for what is added meanwhile only that is merged.
    */
   #tail(document: OpenDocument, after: number): CatchUp {
-    const { recent, epoch } = document
+    const { recent } = document
     let tail = this.#tails.get(document)
-    if (tail?.after !== after || tail.epoch !== epoch || tail.seq > recent.head)
-      tail = { after, epoch, seq: after, updates: [] }
+    if (tail?.after !== after || tail.seq > recent.head) tail = { after, seq: after, updates: [] }
     if (tail.seq < recent.head && tail.seq >= recent.since && sizeOf(tail.updates) < CHUNK_BYTES) {
       const page = pageOf(recent.after(tail.seq))
       const updates = [...tail.updates, ...page.updates]
@@ -184,10 +183,9 @@ export class DocumentReader {
   }
 }
 
-/** Cached for one document: the log after its snapshot, as far as it fits into about one chunk. */
+/** Cached for one open document, whose epoch never changes: the log after its snapshot, as far as it fits into about one chunk. */
 interface Tail {
   readonly after: number
-  readonly epoch: Epoch
   readonly seq: number
   readonly updates: readonly Uint8Array[]
 }

@@ -59,6 +59,11 @@ export class DocumentRegistry {
     return this.#damaged.size
   }
 
+  /** The storage has found these damaged, and told of it. */
+  noteDamaged(names: readonly DocumentName[]): void {
+    for (const name of names) this.#damaged.add(name)
+  }
+
   documents(): OpenDocument[] {
     const documents: OpenDocument[] = []
     for (const { document } of this.#entries.values())

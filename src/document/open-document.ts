@@ -75,7 +75,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   readonly presence: Presence
   readonly claims = new ClientClaims()
   readonly #options: OpenDocumentOptions
-  #epoch: Epoch
+  readonly #epoch: Epoch
   #index: DocumentIndex
   #snapshot: SnapshotReference | null
   #recent: RecentEntries
@@ -200,6 +200,12 @@ export class OpenDocument implements CommitParty<PendingEntry> {
         reject,
       })
     })
+  }
+
+  /** Whether somebody who has the log up to `seq`, and nothing else, has the same as we. Null while that cannot be said. */
+  isSame(seq: number, digest: Uint8Array): boolean | null {
+    if (this.#needsReload || seq !== this.head) return null
+    return Buffer.compare(this.#index.digest(), digest) === 0
   }
 
   /** The storage does not have this snapshot any more. If it is the one that joiners are sent to, the head is read again first. */

@@ -6,6 +6,8 @@ import { answerErrors, answerMethodNotAllowed } from './problem.ts'
 export interface HealthApi {
   /** Null when the server can take edits, else one sentence that says why it cannot. */
   notReadyReason(): string | null
+  /** Documents that are refused as damaged while the others are served. */
+  damagedDocuments(): number
   /** A prom-client `Registry` of this server alone, never the global one: one process may hold many servers. */
   readonly metrics: MetricsSource
 }
@@ -34,7 +36,7 @@ export function healthRouter(api: HealthApi, logger: Logger): Router {
     .get((_request, response) => {
       const reason = api.notReadyReason()
       response.set('Cache-Control', 'no-store')
-      if (reason === null) response.json({ status: 'ready' })
+      if (reason === null) response.json({ status: 'ready', ...noteOfDamage(api) })
       else response.status(503).json({ status: 'not-ready', message: reason })
     })
     .all(getOnly)
@@ -50,4 +52,10 @@ export function healthRouter(api: HealthApi, logger: Logger): Router {
   // Mounted at the root of somebody's app: other paths are theirs, errors here are ours.
   router.use(answerErrors(logger))
   return router
+}
+
+/** A server with damaged documents takes traffic: for the others. */
+function noteOfDamage(api: HealthApi): { message?: string } {
+  const count = api.damagedDocuments()
+  return count === 0 ? {} : { message: `documents refused as damaged: ${count}` }
 }

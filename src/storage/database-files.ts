@@ -1,12 +1,14 @@
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { StorageError } from '../errors.ts'
 import { type ChunkCodec, threadPoolCodec } from './chunk-records.ts'
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts'
+import { DamageRecord } from './damage-record.ts'
 import { checkFiles } from './level-check.ts'
 import { isNewDatabase, makeDirectory, readDroppedLines, readLogBytes } from './level-files.ts'
-import { sealFiles } from './level-seal.ts'
-import type { SuspectRange } from './level-table-file.ts'
+import { restoreCurrent, sealFiles } from './level-seal.ts'
+import { estimateLoss, setAside } from './level-set-aside.ts'
 
 /** With what only LevelDB itself can do, which `level` has in Node.js but declares for no platform. */
 export interface OpenLevel extends Level<Uint8Array, Uint8Array> {
@@ -29,8 +31,8 @@ export interface DatabaseFiles {
   /** Whether a database may be created. */
   isNew(): boolean
   open(request: OpenRequest): Promise<OpenLevel>
-  /** Ranges of keys in which rows may have become unreadable, as far as `open` could tell. Default: none. */
-  suspects?(): readonly SuspectRange[]
+  /** What `open` found damaged and set aside, now or earlier. Default: nothing. */
+  damage?(): DamageRecord
   /** About how many bytes LevelDB has in its log, and not yet in a table. */
   logBytes(): number
   /** What LevelDB had to leave out when it was opened last, in its own words. */
@@ -40,28 +42,40 @@ export interface DatabaseFiles {
 /** LevelDB inside the directory, in a folder of its own so that our lock file is none of its files. */
 export const LEVEL_FOLDER = 'log'
 
+/** Beside it, which documents are refused because of damage that was set aside. */
+const DAMAGE_FILE = 'damage.json'
+
 /**
- * With `acceptLoss` (a message for each fault) files that are damaged beyond what the records can tell are opened all the same;
- * without it `open` rejects.
+ * Damaged tables are set aside before LevelDB opens the rest, and recorded. Where it cannot be told which documents are concerned, `open`
+ * rejects; with `acceptLoss` (a message for each fault) it opens what is left, and no document is refused for what it may have lost.
  */
 export function filesIn(
   directory: string,
   acceptLoss: ((fault: string) => void) | null = null,
 ): DatabaseFiles {
   const folder = join(directory, LEVEL_FOLDER)
-  let suspects: readonly SuspectRange[] = []
+  const damageFile = join(directory, DAMAGE_FILE)
+  let damage: DamageRecord | null = null
   let isChecked = false
   let lastOpened: OpenLevel | null = null
   const check = async (): Promise<void> => {
-    const found = await checkFiles(folder)
-    suspects = found.suspects
-    const [first] = found.faults
-    if (first !== undefined && acceptLoss === null)
+    const restored = await restoreCurrent(folder)
+    const { faults, damagedTables } = await checkFiles(folder)
+    const loss = estimateLoss(folder, damagedTables)
+    const all = [...faults, ...damagedTables.map(({ fault }) => fault), ...loss.faults]
+    if (acceptLoss === null && faults.length + loss.faults.length > 0)
       throw new StorageError(
         'storage-inaccessible',
-        `The database in ${directory} is damaged: ${found.faults.join(', ')}. Restore a backup, or accept the loss of what cannot be read (acceptLoss).`,
+        `The database in ${directory} is damaged: ${all.join(', ')}. Restore a backup, or accept the loss of what cannot be read (acceptLoss).`,
       )
-    for (const fault of found.faults) acceptLoss?.(fault)
+    if (acceptLoss !== null) rmSync(damageFile, { force: true })
+    damage = new DamageRecord(damageFile)
+    if (restored !== null)
+      damage.add({ at: new Date().toISOString(), faults: [restored], setAside: [] }, [])
+    if (loss.salvageable.length > 0)
+      setAside(directory, folder, loss.salvageable, loss.lost, damage)
+    for (const fault of all) acceptLoss?.(fault)
+    if (acceptLoss !== null) damage.clear()
     isChecked = true
   }
   return {
@@ -98,7 +112,7 @@ export function filesIn(
       lastOpened = level
       return level
     },
-    suspects: () => suspects,
+    damage: () => (damage ??= new DamageRecord(damageFile)),
     logBytes: () => readLogBytes(folder),
     droppedLines: () => readDroppedLines(folder),
   }

@@ -144,6 +144,10 @@ class FaultyStorage implements Storage {
     return this.#call('delete', { names: [name] }, () => this.#inner.delete(name))
   }
 
+  damagedDocuments(): readonly DocumentName[] {
+    return this.#inner.damagedDocuments?.() ?? []
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#call('close', {}, async () => {
       if (this.#heldBack.size > 0) await Promise.allSettled(this.#heldBack)

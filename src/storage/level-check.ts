@@ -1,17 +1,25 @@
 import { open, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ByteCursor } from './byte-cursor.ts'
 import { isNewDatabase } from './level-files.ts'
 import { readLogFile } from './level-log-file.ts'
+import { fileName, readVersion, type Table, type Version } from './level-manifest.ts'
 import { sealFault } from './level-seal.ts'
-import { readTable, type SuspectRange } from './level-table-file.ts'
+import { tableFault } from './level-table-file.ts'
 
 /** What the files of a LevelDB say about themselves, before LevelDB opens them: it overlooks most of it. */
 export interface FileCheck {
-  /** What is lost or unreadable, one sentence each. */
+  /** What is lost or unreadable and can concern any document, one sentence each. */
   readonly faults: readonly string[]
-  /** Rows in these ranges may be unreadable, without anybody being told. */
-  readonly suspects: readonly SuspectRange[]
+  /** Of these the manifest tells which keys they can concern. */
+  readonly damagedTables: readonly DamagedTable[]
+}
+
+export interface DamagedTable {
+  readonly table: Table
+  /** Its name, also when it is not there. */
+  readonly file: string
+  /** One sentence. */
+  readonly fault: string
 }
 
 /**
@@ -21,28 +29,28 @@ export interface FileCheck {
 const READ_THROUGH_BYTES = 256 * 1024 * 1024
 
 /** Of a new database. */
-const NOTHING: FileCheck = { faults: [], suspects: [] }
+const NOTHING: FileCheck = { faults: [], damagedTables: [] }
 
 export async function checkFiles(folder: string): Promise<FileCheck> {
   const files = new Set(await readdir(folder).catch(() => []))
-  if (!files.has('CURRENT'))
-    return isNewDatabase(folder) ? NOTHING : { faults: ['CURRENT is missing'], suspects: [] }
+  if (!files.has('CURRENT')) return isNewDatabase(folder) ? NOTHING : refused('CURRENT is missing')
   const manifest = (await readFile(join(folder, 'CURRENT'), 'utf8')).trimEnd()
   if (!files.has(manifest))
-    return {
-      faults: [`CURRENT names ${JSON.stringify(manifest)}, which is not there`],
-      suspects: [],
-    }
+    return refused(`CURRENT names ${JSON.stringify(manifest)}, which is not there`)
   const { records, damagedAt } = readLogFile(await readFile(join(folder, manifest)))
   const sealed = await sealFault(folder, manifest)
-  if (sealed !== null) return { faults: [sealed], suspects: [] }
-  if (damagedAt !== null)
-    return { faults: [`${manifest} is damaged at byte ${damagedAt}`], suspects: [] }
+  if (sealed !== null) return refused(sealed)
+  if (damagedAt !== null) return refused(`${manifest} is damaged at byte ${damagedAt}`)
   const version = readVersion(records)
-  if (version === null) return { faults: [`${manifest} cannot be read`], suspects: [] }
-  const logs = await checkLogs(folder, files, version.logNumber)
-  const tables = await checkTables(folder, files, version.tables)
-  return { faults: [...logs, ...tables.faults], suspects: tables.suspects }
+  if (version === null) return refused(`${manifest} cannot be read`)
+  return {
+    faults: await checkLogs(folder, files, version.logNumber),
+    damagedTables: await checkTables(folder, files, version),
+  }
+}
+
+function refused(fault: string): FileCheck {
+  return { faults: [fault], damagedTables: [] }
 }
 
 async function checkLogs(
@@ -67,100 +75,26 @@ async function checkLogs(
 async function checkTables(
   folder: string,
   files: ReadonlySet<string>,
-  tables: ReadonlyMap<number, number>,
-): Promise<FileCheck> {
-  const faults: string[] = []
-  const suspects: SuspectRange[] = []
+  { tables }: Version,
+): Promise<readonly DamagedTable[]> {
+  const damaged: DamagedTable[] = []
   let budget = READ_THROUGH_BYTES
-  for (const [number, bytes] of [...tables].sort(([one], [other]) => other - one)) {
-    const name = [fileName(number, 'ldb'), fileName(number, 'sst')].find((file) => files.has(file))
-    if (name === undefined) {
-      faults.push(`${fileName(number, 'ldb')} is missing`)
-      continue
-    }
-    budget -= bytes
-    const file = await open(join(folder, name), 'r')
-    try {
-      const found = await readTable(file, bytes, budget >= 0)
-      suspects.push(...found)
-      // LevelDB would read it as if it were whole: rows vanish without a word, or the process ends (SIGABRT was seen).
-      for (const { after, upTo } of found)
-        faults.push(
-          `${name} has a damaged block (rows of ${nameInKey(after)} to ${nameInKey(upTo)})`,
-        )
-    } catch (error) {
-      faults.push(`${name} ${error instanceof Error ? error.message : String(error)}`)
-    } finally {
-      await file.close()
+  for (const table of [...tables.values()].sort((one, other) => other.number - one.number)) {
+    const names = [fileName(table.number, 'ldb'), fileName(table.number, 'sst')] as const
+    const file = names.find((name) => files.has(name))
+    budget -= table.bytes
+    const fault = file === undefined ? 'is missing' : await faultIn(join(folder, file))
+    if (fault !== null)
+      damaged.push({ table, file: file ?? names[0], fault: `${file ?? names[0]} ${fault}` })
+
+    async function faultIn(path: string): Promise<string | null> {
+      const handle = await open(path, 'r')
+      try {
+        return await tableFault(handle, table, budget >= 0)
+      } finally {
+        await handle.close()
+      }
     }
   }
-  return { faults, suspects }
-}
-
-interface Version {
-  readonly logNumber: number
-  /** Length in bytes by number. */
-  readonly tables: ReadonlyMap<number, number>
-}
-
-/** The tags of LevelDB's manifest (db/version_edit.cc). */
-const COMPARATOR = 1
-const LOG_NUMBER = 2
-const COMPACT_POINTER = 5
-const DELETED_FILE = 6
-const NEW_FILE = 7
-
-/** Null: it is not as LevelDB writes it. */
-function readVersion(records: readonly Buffer[]): Version | null {
-  let logNumber = 0
-  const tables = new Map<number, number>()
-  try {
-    for (const record of records) {
-      const cursor = new ByteCursor(record)
-      while (!cursor.isAtEnd)
-        switch (cursor.varint()) {
-          case COMPARATOR:
-            skipString(cursor)
-            break
-          case LOG_NUMBER:
-            logNumber = cursor.varint()
-            break
-          case COMPACT_POINTER:
-            cursor.varint()
-            skipString(cursor)
-            break
-          case DELETED_FILE:
-            cursor.varint()
-            tables.delete(cursor.varint())
-            break
-          case NEW_FILE:
-            cursor.varint()
-            tables.set(cursor.varint(), cursor.varint())
-            skipString(cursor)
-            skipString(cursor)
-            break
-          default:
-            // The others are one number each.
-            cursor.varint()
-        }
-    }
-    return { logNumber, tables }
-  } catch {
-    return null
-  }
-}
-
-/** For the operator: which document a key is of, as far as a damaged one can tell. */
-function nameInKey(key: Buffer | null): string {
-  if (key === null) return 'the first'
-  const end = key.indexOf(0, 1)
-  return JSON.stringify(key.toString('utf8', 1, end < 0 ? key.length : end))
-}
-
-function skipString(cursor: ByteCursor): void {
-  cursor.bytes(cursor.varint())
-}
-
-function fileName(number: number, extension: string): string {
-  return `${String(number).padStart(6, '0')}.${extension}`
+  return damaged
 }

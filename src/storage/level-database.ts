@@ -2,18 +2,18 @@ import { randomBytes } from 'node:crypto'
 import type { Epoch } from '../../protocol/index.ts'
 import { StorageError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { SuspectRange } from './level-table-file.ts'
 import type { ChunkCodec } from './chunk-records.ts'
 import type { DatabaseFiles, OpenLevel } from './database-files.ts'
 import { locked } from './directory-lock.ts'
 import { levelCode, reasonOf, storageError } from './level-error.ts'
-import { ALL_KEYS, FORMAT_KEY, type KeyRange, MERGED_KEY } from './level-keys.ts'
+import { ALL_KEYS, FORMAT_COPY_KEY, FORMAT_KEY, type KeyRange, MERGED_KEY } from './level-keys.ts'
 import {
   decodeFormat,
   decodeMerged,
   encodeFormat,
   encodeMerged,
   FORMAT_VERSION,
+  type FormatRecord,
 } from './records.ts'
 
 export type WriteOperation =
@@ -65,6 +65,12 @@ export class LevelDatabase {
     return `${this.#databaseId}-${generation}`
   }
 
+  /** The row that every database has. To write it again changes nothing, and tells whether writes succeed. */
+  formatRow(): WriteOperation {
+    if (this.#databaseId === null) throw unavailable(this.#directory)
+    return formatRows(this.#databaseId)[0] as WriteOperation
+  }
+
   /** Throws between a failed write and a successful reopening; await `ready` first. */
   get level(): OpenLevel {
     if (this.#level === null) throw unavailable(this.#directory)
@@ -87,11 +93,6 @@ export class LevelDatabase {
           line,
         },
       )
-  }
-
-  /** Ranges of keys in which rows may have become unreadable without a word. */
-  get suspects(): readonly SuspectRange[] {
-    return this.#files.suspects?.() ?? []
   }
 
   /** Resolves when `level` can be used. Opens the database anew if the last attempt failed. */
@@ -214,28 +215,25 @@ export class LevelDatabase {
 
   /** The database id, drawn and stored when the database is new. */
   async #readFormat(level: OpenLevel): Promise<string> {
-    const stored = await level.get(FORMAT_KEY)
-    if (stored === undefined) {
+    const copies = await Promise.all(FORMAT_KEYS.map((key) => level.get(key)))
+    const [format] = FORMAT_KEYS.flatMap((key, at) => decodedFormat(key, copies[at]))
+    if (format === undefined) {
+      if (copies.some((copy) => copy !== undefined))
+        throw this.#formatError('has a damaged format record')
       if ((await level.keys({ limit: 1 }).all()).length > 0)
         throw this.#formatError('holds a LevelDB database of something else')
       const databaseId = randomBytes(8).toString('hex')
-      await this.#writeFormat(level, databaseId)
+      await level.batch(formatRows(databaseId), { sync: true })
       return databaseId
     }
-    const format = decodeFormat(FORMAT_KEY, stored)
-    if (format === null) throw this.#formatError('has a damaged format record')
     if (format.version > FORMAT_VERSION)
       throw this.#formatError(
         `was written by a newer version (format ${format.version}, this one knows ${FORMAT_VERSION})`,
       )
-    // From now on there may be rows that an older version does not know.
-    if (format.version < FORMAT_VERSION) await this.#writeFormat(level, format.databaseId)
+    // Lost, or of the first releases, which had one copy and rows of another shape.
+    if (format.version < FORMAT_VERSION || copies.some((copy) => copy === undefined))
+      await level.batch(formatRows(format.databaseId), { sync: true })
     return format.databaseId
-  }
-
-  async #writeFormat(level: OpenLevel, databaseId: string): Promise<void> {
-    const value = encodeFormat(FORMAT_KEY, { version: FORMAT_VERSION, databaseId })
-    await level.put(FORMAT_KEY, value, { sync: true })
   }
 
   #openError(error: unknown): StorageError {
@@ -249,6 +247,18 @@ export class LevelDatabase {
   #formatError(fault: string): StorageError {
     return new StorageError('storage-format', `The database in ${this.#directory} ${fault}.`)
   }
+}
+
+const FORMAT_KEYS = [FORMAT_KEY, FORMAT_COPY_KEY] as const
+
+function formatRows(databaseId: string): WriteOperation[] {
+  const format = { version: FORMAT_VERSION, databaseId }
+  return FORMAT_KEYS.map((key) => ({ type: 'put', key, value: encodeFormat(key, format) }))
+}
+
+function decodedFormat(key: Uint8Array, stored: Uint8Array | undefined): FormatRecord[] {
+  const format = stored === undefined ? null : decodeFormat(key, stored)
+  return format === null ? [] : [format]
 }
 
 function unavailable(directory: string): StorageError {

@@ -6,7 +6,9 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 
@@ -43,6 +45,27 @@ export function readLogBytes(folder: string): number {
   }
 }
 
+/** Replaces a file as a whole: after a crash it is the old one or the new one. `draft`: where it is written first. */
+export function writeFileDurably(
+  path: string,
+  content: string | Uint8Array,
+  draft = `${path}.new`,
+): void {
+  writeFileSync(draft, content)
+  syncFile(draft)
+  renameSync(draft, path)
+  syncDirectory(dirname(path))
+}
+
+export function syncFile(path: string): void {
+  const descriptor = openSync(path, 'r+')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
 /** Makes the directory, and its entry in the directories above, survive a power cut. */
 export function makeDirectory(directory: string): void {
   const firstMade = mkdirSync(directory, { recursive: true })
@@ -53,7 +76,7 @@ export function makeDirectory(directory: string): void {
   }
 }
 
-function syncDirectory(directory: string): void {
+export function syncDirectory(directory: string): void {
   try {
     const descriptor = openSync(directory, 'r')
     try {

@@ -9,6 +9,7 @@
  *     chunk       04 name 00 generation(4) seq(8) number(4)
  *     unswept     05 name 00
  *     merged      06
+ *     format      ff            (once more)
  *
  * A name has no control characters, so the zero byte ends it: no key is a prefix of another, names sort
  * by their bytes, and the rows of one document lie side by side, older before newer.
@@ -49,7 +50,10 @@ export const FORMAT_KEY: Uint8Array = Uint8Array.of(FORMAT)
 /** The row under this key tells how large the tables were when they had been merged. */
 export const MERGED_KEY: Uint8Array = Uint8Array.of(MERGED)
 
-export const ALL_KEYS: KeyRange = { gte: FORMAT_KEY, lt: Uint8Array.of(0xff) }
+export const ALL_KEYS: KeyRange = { gte: FORMAT_KEY, lt: Uint8Array.of(0xff, 0xff) }
+
+/** Behind all other rows, and so hardly ever in the same block of a table as the first: without either nothing can be opened. */
+export const FORMAT_COPY_KEY: Uint8Array = Uint8Array.of(0xff)
 
 export function documentKey(name: string): Uint8Array {
   return namedKey(DOCUMENT, name, 0)
@@ -128,6 +132,33 @@ export function nameOfKey(key: Uint8Array): string {
     key.length - TERMINATOR_BYTES,
   )
 }
+
+/** The name in the key of a row of any kind but the format. */
+export function nameOfRow(key: Uint8Array): string {
+  return nameOfKey(key.subarray(0, key.indexOf(0, KIND_BYTES) + TERMINATOR_BYTES))
+}
+
+/** The keys of all document records. */
+export const RECORD_RANGE: KeyRange = {
+  gte: Uint8Array.of(DOCUMENT),
+  lt: Uint8Array.of(DOCUMENT + 1),
+}
+
+/** Where the entries of documents begin whose records are not before `recordKey`. */
+export function entriesFromRecord(recordKey: Uint8Array): Uint8Array {
+  const name = recordKey[0] === DOCUMENT ? recordKey.subarray(KIND_BYTES) : new Uint8Array()
+  return Buffer.concat([Buffer.of(ENTRY), name])
+}
+
+/** Behind the entries of this document, and before those of the next. */
+export function behindEntriesOf(name: string): Uint8Array {
+  const key = namedKey(ENTRY, name, 0)
+  key[key.length - 1] = 1
+  return key
+}
+
+/** Behind the entries of all documents. */
+export const BEHIND_ENTRIES: Uint8Array = Uint8Array.of(ENTRY + 1)
 
 /** The sequence number in the key of an entry. */
 export function seqOfEntryKey(key: Uint8Array): number {

@@ -9,7 +9,6 @@ import {
 } from './level-keys.ts'
 import { decodeRow, MAX_ROW_ENTRIES } from './log-rows.ts'
 import { decodeDocument, type DocumentRecord, recordDamaged } from './records.ts'
-import type { SuspectRange } from './level-table-file.ts'
 import type { LogEntry } from './storage.ts'
 
 /** Few enough rows for a call back from LevelDB's thread to be short, many enough to be few calls. */
@@ -27,18 +26,12 @@ const NEVER_WRITTEN: DocumentRecord = {
 }
 
 /** Reads from disk what is known of a document: its record and the end of its log. */
-export async function learnState(
-  level: OpenLevel,
-  name: string,
-  suspects: readonly SuspectRange[] = [],
-): Promise<DocumentState> {
+export async function learnState(level: OpenLevel, name: string): Promise<DocumentState> {
   const key = documentKey(name)
   const stored = await level.get(key)
   if (stored === undefined) {
     const rows = await level.keys({ ...rowsBeforeGeneration('entry', name), limit: 1 }).all()
     if (rows.length > 0) throw recordDamaged({ name, what: 'record' }, 'is missing, its log is not')
-    if (suspects.some((range) => mayHideDocument(range, name)))
-      throw recordDamaged({ name, what: 'record' }, 'may lie in a block that is damaged')
     return { ...NEVER_WRITTEN, recordedSeq: 0 }
   }
   const record = decodeDocument(key, stored, name)
@@ -47,12 +40,6 @@ export async function learnState(
   if (seq < record.seq)
     throw recordDamaged({ name, what: 'log' }, `ends after entry ${seq} of ${record.seq}`)
   return { ...record, seq, recordedSeq: record.seq }
-}
-
-/** Whether the record of this document, if there is one, may lie in that range. */
-function mayHideDocument({ after, upTo }: SuspectRange, name: string): boolean {
-  const key = documentKey(name)
-  return Buffer.compare(key, upTo) <= 0 && (after === null || Buffer.compare(key, after) > 0)
 }
 
 async function lastSeq(level: OpenLevel, name: string, record: DocumentRecord): Promise<number> {

@@ -79,7 +79,9 @@ export class LevelReader {
         if (manifest === null) return this.#goneOrDamaged(address)
         if (!Number.isInteger(chunk) || chunk < 0 || chunk >= updateChunks(manifest)) return null
         const { codec } = this.#database
-        return (await readChunk(level, codec, address, chunk)) ?? this.#goneOrDamaged(address)
+        return (
+          (await readChunk(level, codec, address, manifest, chunk)) ?? this.#goneOrDamaged(address)
+        )
       })
     })
   }

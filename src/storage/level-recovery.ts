@@ -47,6 +47,6 @@ async function readWholeSnapshot(
   if (manifest === null || (await readIndex(level, codec, address, manifest)) === null) throw damage
   let bytes = 0
   for (let chunk = 0; chunk < updateChunks(manifest); chunk++)
-    bytes += (await readChunk(level, codec, address, chunk))?.length ?? 0
+    bytes += (await readChunk(level, codec, address, manifest, chunk))?.length ?? 0
   if (bytes !== manifest.bytes) throw damage
 }

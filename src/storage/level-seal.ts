@@ -1,7 +1,16 @@
-import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { writeFileDurably } from './level-files.ts'
 
 /**
  * How an orderly close left the files. The end of a log that is cut off looks like one that a crash has torn; only whoever closed it
@@ -34,9 +43,28 @@ export function sealFiles(folder: string): void {
   writeFileSync(join(folder, SEAL_FILE), JSON.stringify({ manifest, checksums } satisfies Seal))
 }
 
+/**
+ * CURRENT holds nothing but the name of the manifest. Where it is lost after an orderly close the seal has that name, too: while its files
+ * are as they were left, LevelDB has not been opened since. Answers a sentence when it was written anew, else null.
+ */
+export async function restoreCurrent(folder: string): Promise<string | null> {
+  const path = join(folder, 'CURRENT')
+  const seal = await readSeal(folder)
+  if (seal === null) return null
+  const current = await readFile(path, 'utf8').catch(() => '')
+  if (current === `${seal.manifest}\n`) return null
+  // It names another: LevelDB was opened since the seal was made.
+  const named = current.trimEnd()
+  if (named !== seal.manifest && named.startsWith('MANIFEST') && existsSync(join(folder, named)))
+    return null
+  if ((await sealFault(folder, seal.manifest)) !== null) return null
+  writeFileDurably(path, `${seal.manifest}\n`, `${path}.dbtmp`)
+  return `CURRENT was lost, and written anew to name ${seal.manifest}`
+}
+
 /** What is not as it was left, in one sentence, or null. */
 export async function sealFault(folder: string, manifest: string): Promise<string | null> {
-  const seal = await readFile(join(folder, SEAL_FILE), 'utf8').then(parseSeal, () => null)
+  const seal = await readSeal(folder)
   if (seal === null || seal.manifest !== manifest) return null
   for (const [file, checksum] of Object.entries(seal.checksums)) {
     const path = join(folder, file)
@@ -46,6 +74,10 @@ export async function sealFault(folder: string, manifest: string): Promise<strin
       return `${file} is not as it was closed (${(await stat(path)).size} bytes now)`
   }
   return null
+}
+
+function readSeal(folder: string): Promise<Seal | null> {
+  return readFile(join(folder, SEAL_FILE), 'utf8').then(parseSeal, () => null)
 }
 
 /** Null: torn or damaged, and then it tells nothing. */

@@ -13,6 +13,7 @@ import {
 import { type ChunkCodec, decodeChunk, encodeChunk } from './chunk-records.ts'
 import { MAX_ROW_ENTRIES } from './log-rows.ts'
 import {
+  checksumOf,
   decodeManifest,
   encodeBytes,
   encodeManifest,
@@ -52,15 +53,16 @@ export async function writeSnapshot(
   let operations: WriteOperation[] = [
     { type: 'put', key: markKey, value: encodeBytes(markKey, EMPTY) },
   ]
-  let number = 0
+  const chunkChecksums: number[] = []
   for (const bytes of [snapshot.update, snapshot.index]) {
     for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
-      const key = chunkKey(name, generation, seq, number++)
+      const key = chunkKey(name, generation, seq, chunkChecksums.length)
       const value = await encodeChunk(
         database.codec,
         key,
         bytes.subarray(start, start + CHUNK_BYTES),
       )
+      chunkChecksums.push(checksumOf(value))
       operations.push({ type: 'put', key, value })
       if (operations.length < CHUNKS_PER_WRITE) continue
       await database.write(operations)
@@ -72,6 +74,7 @@ export async function writeSnapshot(
     bytes: snapshot.update.length,
     chunkBytes: CHUNK_BYTES,
     indexBytes: snapshot.index.length,
+    chunkChecksums,
   })
   operations.push({ type: 'put', key, value })
   await database.write(operations)
@@ -92,12 +95,18 @@ export async function readChunk(
   level: OpenLevel,
   codec: ChunkCodec,
   address: SnapshotAddress,
+  manifest: Manifest,
   number: number,
 ): Promise<Uint8Array | null> {
   const key = chunkKey(address.name, address.generation, address.seq, number)
   const stored = await level.get(key)
   if (stored === undefined) return null
-  return decodeChunk(codec, key, stored, placeOf(address, `chunk ${number}`))
+  const place = placeOf(address, `chunk ${number}`)
+  const chunk = await decodeChunk(codec, key, stored, place)
+  const { chunkChecksums } = manifest
+  if (chunkChecksums.length > 0 && chunkChecksums[number] !== checksumOf(stored))
+    throw recordDamaged(place, 'is of another attempt at the same snapshot')
+  return chunk
 }
 
 export async function readIndex(
@@ -110,7 +119,7 @@ export async function readIndex(
   const index = new Uint8Array(manifest.indexBytes)
   let offset = 0
   for (let number = first; offset < index.length; number++) {
-    const chunk = await readChunk(level, codec, address, number)
+    const chunk = await readChunk(level, codec, address, manifest, number)
     if (chunk === null) return null
     if (chunk.length === 0 || offset + chunk.length > index.length)
       throw recordDamaged(placeOf(address, 'index'), 'has another length than its manifest says')

@@ -7,10 +7,12 @@ import { DocumentStates } from './document-states.ts'
 import { stageAppends } from './level-append.ts'
 import { LevelDatabase } from './level-database.ts'
 import { reasonOf, storageError } from './level-error.ts'
+import { findConcerned } from './level-damage-search.ts'
 import { learnState } from './level-log.ts'
 import { LevelMaintenance } from './level-maintenance.ts'
 import { LevelReader } from './level-reader.ts'
 import { LevelTables } from './level-tables.ts'
+import { recordDamaged } from './records.ts'
 import type {
   Append,
   AppendOutcome,
@@ -31,8 +33,9 @@ export interface LevelStorageOptions {
   /** Default: silent. */
   readonly logger?: Logger
   /**
-   * Open the database although files of it are damaged or missing in a way that no longer tells which documents are concerned;
-   * these may come back shorter or not at all. Default false: `open` rejects and says what is damaged.
+   * Open the database although files of it are damaged or missing in a way that no longer tells which documents are concerned, and
+   * refuse none for what it may have lost: documents may come back shorter, not at all, or as they were before they were deleted. Default
+   * false: `open` rejects and says what is damaged, or sets it aside and refuses the documents that it concerns.
    */
   readonly acceptLoss?: boolean
   /**
@@ -54,6 +57,8 @@ const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024
 const DEFAULT_TABLE_WASTE_BYTES = 1024 * 1024
 /** A few MB of memory; a document beyond costs two reads when it is next used. */
 const REMEMBERED_DOCUMENTS = 10_000
+/** Of damaged documents, in one line of the log; damage.json has them all. */
+const NAMES_PER_REPORT = 100
 
 /**
  * Keeps documents in a directory: LevelDB in `log/`, and beside it the file `lock` while the storage is open. One
@@ -101,7 +106,9 @@ export class LevelStorage implements Storage {
     })
     this.#states = new DocumentStates(REMEMBERED_DOCUMENTS, async (name) => {
       await this.#database.ready()
-      return learnState(this.#database.level, name, this.#database.suspects)
+      const fault = this.#files.damage?.().faultOf(name) ?? null
+      if (fault !== null) throw recordDamaged({ name, what: 'record' }, fault)
+      return learnState(this.#database.level, name)
     })
     this.#writes = new WriteQueue(this.#database, this.#states)
     this.#tables = new LevelTables(
@@ -136,7 +143,10 @@ export class LevelStorage implements Storage {
     const names = batch.map(({ name }) => name)
     const epochOf = (generation: number): Epoch => this.#database.epochOf(generation)
     return this.#call('appending', () =>
-      this.#writes.run(names, (stage) => stageAppends(stage, batch, epochOf)),
+      this.#writes.run(names, (stage) => {
+        if (batch.length === 0) stage.add(this.#database.formatRow())
+        return stageAppends(stage, batch, epochOf)
+      }),
     )
   }
 
@@ -177,9 +187,15 @@ export class LevelStorage implements Storage {
   }
 
   delete(name: DocumentName): Promise<Epoch> {
-    return this.#call(`deleting document ${JSON.stringify(name)}`, async () =>
-      this.#database.epochOf(await this.#maintenance.delete(name)),
-    )
+    return this.#call(`deleting document ${JSON.stringify(name)}`, async () => {
+      const generation = await this.#maintenance.delete(name)
+      this.#files.damage?.().release(name)
+      return this.#database.epochOf(generation)
+    })
+  }
+
+  damagedDocuments(): readonly DocumentName[] {
+    return (this.#files.damage?.().documents ?? []) as readonly DocumentName[]
   }
 
   close(): Promise<void> {
@@ -196,6 +212,7 @@ export class LevelStorage implements Storage {
           pid: this.#lock.takenOverFrom.pid,
         })
       await this.#database.open()
+      await this.#examineDamage()
       await this.#maintenance.sweepLeftovers()
     } catch (error) {
       await this.#database.close()
@@ -209,6 +226,33 @@ export class LevelStorage implements Storage {
       )
     }
     this.#status = 'open'
+  }
+
+  /** Which documents are concerned by damage that was set aside is found out once, before anybody can change them. */
+  async #examineDamage(): Promise<void> {
+    const damage = this.#files.damage?.()
+    if (damage === undefined) return
+    if (damage.unexamined.length > 0) {
+      const { lostRecords, documents } = await findConcerned(
+        this.#database.level,
+        damage.unexamined,
+      )
+      damage.settle(lostRecords, documents)
+    }
+    if (damage.foundNow !== null)
+      this.#logger.error('damaged files of the database were set aside', {
+        directory: this.#directory,
+        ...damage.foundNow,
+      })
+    if (damage.isRefusing)
+      this.#logger.error(
+        'documents are refused that damage may have cut short; delete them, restore a backup, or accept the loss',
+        {
+          directory: this.#directory,
+          documents: damage.documents.length,
+          names: damage.documents.slice(0, NAMES_PER_REPORT),
+        },
+      )
   }
 
   async #close(): Promise<void> {

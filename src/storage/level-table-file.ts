@@ -1,102 +1,130 @@
 import type { FileHandle } from 'node:fs/promises'
-import { crc32c, unmasked } from './crc32c.ts'
 import { ByteCursor } from './byte-cursor.ts'
-import { unsnappy } from './snappy.ts'
+import {
+  blockEntries,
+  type BlockHandle,
+  encodeBlock,
+  encodeHandle,
+  openBlock,
+  readHandle,
+  TRAILER_BYTES,
+} from './level-block.ts'
+import type { Table } from './level-manifest.ts'
 
 /**
- * LevelDB's sorted tables: data blocks, an index block that tells where each lies and the last key in it, and a footer of 48 bytes that
- * tells where the index lies. A block is followed by one byte for its compression and a checksum over both. LevelDB checks none of it
- * through this binding: a footer or index that names a size of exabytes makes it ask for as much memory, and that ends the process.
+ * LevelDB's sorted tables: data blocks, a filter, an index block that tells where each data block lies and a key not below the last one
+ * in it, and a footer of 48 bytes that tells where the index lies. LevelDB checks none of it through this binding: a footer or index
+ * that names a size of exabytes makes it ask for as much memory, and that ends the process.
  */
-const FOOTER_BYTES = 48
-const TRAILER_BYTES = 5
+export const FOOTER_BYTES = 48
 const MAGIC = Buffer.from('57fb808b247547db', 'hex')
-/** Behind a key in a table: sequence number and kind. */
-const KEY_SUFFIX_BYTES = 8
-const SNAPPY = 1
 
-interface BlockHandle {
-  readonly offset: number
-  readonly size: number
+/** A data block, as the index has it. */
+export interface IndexedBlock {
+  /** Not below the last key in the block, and below the first of the next. */
+  readonly separator: Buffer
+  readonly handle: BlockHandle
 }
 
-/** Keys above `after` (null: all) up to `upTo`. */
-export interface SuspectRange {
-  readonly after: Buffer | null
-  readonly upTo: Buffer
-}
-
-/** Rejects with a sentence about the fault when footer or index are damaged: then nothing in the table can be found. */
-export async function readTable(
+/** What is wrong with a table, in words that follow its name, or null. `withBlocks`: its data is read, too. */
+export async function tableFault(
   file: FileHandle,
-  expectedBytes: number,
+  table: Table,
   withBlocks: boolean,
-): Promise<readonly SuspectRange[]> {
+): Promise<string | null> {
   const { size } = await file.stat()
-  if (size !== expectedBytes) throw new Error(`has ${size} bytes instead of ${expectedBytes}`)
-  const footer = await read(file, size - FOOTER_BYTES, FOOTER_BYTES)
-  if (!footer.subarray(FOOTER_BYTES - MAGIC.length).equals(MAGIC)) throw new Error('has no footer')
-  const cursor = new ByteCursor(footer)
-  // Of the filter, which is not used; LevelDB does not follow it.
-  readHandle(cursor)
-  const index = readHandle(cursor)
-  const block = await readBlock(file, size, index)
-  if (block === null) throw new Error('has a damaged index')
-  return withBlocks ? suspectBlocks(file, size, block) : []
+  if (size !== table.bytes) return `has ${size} bytes instead of ${table.bytes}`
+  const read = (handle: BlockHandle): Promise<Buffer | null> => readBlock(file, size, handle)
+  const footer = await readBytes(file, Math.max(0, size - FOOTER_BYTES), FOOTER_BYTES)
+  const handle = indexHandle(footer)
+  if (handle === null) return 'has no footer'
+  const index = await read(handle)
+  if (index === null) return 'has a damaged index'
+  if (!withBlocks) return null
+  for (const block of indexedBlocks(index))
+    if ((await read(block.handle)) === null) return 'has a damaged block'
+  return null
 }
 
-async function suspectBlocks(
-  file: FileHandle,
-  fileBytes: number,
-  index: Buffer,
-): Promise<readonly SuspectRange[]> {
-  const suspects: SuspectRange[] = []
-  let after: Buffer | null = null
-  for (const { key, value } of blockEntries(index)) {
-    const upTo = key.subarray(0, key.length - KEY_SUFFIX_BYTES)
-    if ((await readBlock(file, fileBytes, readHandle(new ByteCursor(value)))) === null)
-      suspects.push({ after, upTo })
-    after = upTo
+/** The data blocks as the index of this table has them, or null when its footer or index are damaged. */
+export function readIndex(content: Buffer): readonly IndexedBlock[] | null {
+  const handle = indexHandle(content.subarray(Math.max(0, content.length - FOOTER_BYTES)))
+  const index = handle === null ? null : blockAt(content, handle)
+  return index === null ? null : indexedBlocks(index)
+}
+
+/** What lies there, or null when it does not match its checksum or is not there. */
+export function blockAt(content: Buffer, { offset, size }: BlockHandle): Buffer | null {
+  const end = offset + size + TRAILER_BYTES
+  return end > content.length ? null : openBlock(content.subarray(offset, end))
+}
+
+/**
+ * A table of exactly `bytes` bytes in which `blocks` of another lie where they lay. It has no filter: LevelDB does without. Null: behind
+ * the blocks is no room for the index.
+ */
+export function encodeTable(
+  content: Buffer,
+  blocks: readonly IndexedBlock[],
+  bytes: number,
+): Buffer | null {
+  const filters = encodeBlock([])
+  const index = encodeBlock(
+    blocks.map(({ separator, handle }) => ({ key: separator, value: encodeHandle(handle) })),
+  )
+  const indexAt = bytes - FOOTER_BYTES - index.length
+  const filtersAt = indexAt - filters.length
+  const table = Buffer.alloc(bytes)
+  for (const { handle } of blocks) {
+    const end = handle.offset + handle.size + TRAILER_BYTES
+    if (end > filtersAt) return null
+    content.copy(table, handle.offset, handle.offset, end)
   }
-  return suspects
+  if (filtersAt < 0) return null
+  filters.copy(table, filtersAt)
+  index.copy(table, indexAt)
+  const handles = [
+    encodeHandle({ offset: filtersAt, size: filters.length - TRAILER_BYTES }),
+    encodeHandle({ offset: indexAt, size: index.length - TRAILER_BYTES }),
+  ]
+  Buffer.concat(handles).copy(table, bytes - FOOTER_BYTES)
+  MAGIC.copy(table, bytes - MAGIC.length)
+  return table
 }
 
-/** Null: it does not match its checksum, or lies outside the file. */
+/** Null: this is no footer. */
+function indexHandle(footer: Buffer): BlockHandle | null {
+  if (footer.length < FOOTER_BYTES) return null
+  if (!footer.subarray(FOOTER_BYTES - MAGIC.length).equals(MAGIC)) return null
+  try {
+    const cursor = new ByteCursor(footer)
+    // Of the filters, which a lookup may do without.
+    readHandle(cursor)
+    return readHandle(cursor)
+  } catch {
+    return null
+  }
+}
+
+function indexedBlocks(index: Buffer): readonly IndexedBlock[] {
+  return [...blockEntries(index)].map(({ key, value }) => ({
+    separator: key,
+    handle: readHandle(new ByteCursor(value)),
+  }))
+}
+
 async function readBlock(
   file: FileHandle,
   fileBytes: number,
   { offset, size }: BlockHandle,
 ): Promise<Buffer | null> {
   if (offset + size + TRAILER_BYTES > fileBytes - FOOTER_BYTES) return null
-  const bytes = await read(file, offset, size + TRAILER_BYTES)
-  const checksum = bytes.readUInt32LE(size + 1)
-  if (unmasked(checksum) !== crc32c(bytes.subarray(0, size + 1))) return null
-  const content = bytes.subarray(0, size)
-  return bytes[size] === SNAPPY ? unsnappy(content) : content
+  return openBlock(await readBytes(file, offset, size + TRAILER_BYTES))
 }
 
-/** Keys share their beginnings with the key before; the end of the block is a list of the keys that do not. */
-function* blockEntries(block: Buffer): Generator<{ key: Buffer; value: Buffer }> {
-  const restarts = block.readUInt32LE(block.length - 4)
-  const cursor = new ByteCursor(block.subarray(0, block.length - 4 * (restarts + 1)))
-  let key = Buffer.alloc(0)
-  while (!cursor.isAtEnd) {
-    const shared = cursor.varint()
-    const ownBytes = cursor.varint()
-    const valueBytes = cursor.varint()
-    key = Buffer.concat([key.subarray(0, shared), cursor.bytes(ownBytes)])
-    yield { key, value: cursor.bytes(valueBytes) }
-  }
-}
-
-function readHandle(cursor: ByteCursor): BlockHandle {
-  return { offset: cursor.varint(), size: cursor.varint() }
-}
-
-async function read(file: FileHandle, offset: number, length: number): Promise<Buffer> {
-  if (offset < 0) throw new Error('is too short for a table')
+/** Fewer at the end of the file. */
+async function readBytes(file: FileHandle, offset: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length)
   const { bytesRead } = await file.read(bytes, 0, length, offset)
-  if (bytesRead < length) throw new Error('is cut off')
-  return bytes
+  return bytes.subarray(0, bytesRead)
 }

@@ -43,6 +43,11 @@ export interface Manifest {
   readonly bytes: number
   readonly chunkBytes: number
   readonly indexBytes: number
+  /**
+   * The checksum of each chunk's record: where a chunk is lost, that of an earlier attempt at the same snapshot could come up. Empty in
+   * manifests of the first releases.
+   */
+  readonly chunkChecksums: readonly number[]
 }
 
 /** Where a record was read, for the message of the error. */
@@ -119,14 +124,16 @@ export function decodeDocument(key: Uint8Array, stored: Uint8Array, name: string
   }
 }
 
-/** bytes(8) chunk bytes(4) index bytes(8) */
+/** bytes(8) chunk bytes(4) index bytes(8), then a checksum(4) for each chunk */
 const MANIFEST_BYTES = HEADER_BYTES + 8 + 4 + 8
 
 export function encodeManifest(key: Uint8Array, manifest: Manifest): Uint8Array {
-  const value = Buffer.allocUnsafe(MANIFEST_BYTES)
+  const { chunkChecksums } = manifest
+  const value = Buffer.allocUnsafe(MANIFEST_BYTES + 4 * chunkChecksums.length)
   value.writeBigUInt64BE(BigInt(manifest.bytes), HEADER_BYTES)
   value.writeUInt32BE(manifest.chunkBytes, HEADER_BYTES + 8)
-  value.writeBigUInt64BE(BigInt(manifest.indexBytes), HEADER_BYTES + 12)
+  let offset = value.writeBigUInt64BE(BigInt(manifest.indexBytes), HEADER_BYTES + 12)
+  for (const checksum of chunkChecksums) offset = value.writeUInt32BE(checksum, offset)
   return seal(key, value)
 }
 
@@ -136,6 +143,9 @@ export function decodeManifest(key: Uint8Array, stored: Uint8Array, place: Recor
     bytes: Number(value.readBigUInt64BE(HEADER_BYTES)),
     chunkBytes: value.readUInt32BE(HEADER_BYTES + 8),
     indexBytes: Number(value.readBigUInt64BE(HEADER_BYTES + 12)),
+    chunkChecksums: Array.from({ length: (value.length - MANIFEST_BYTES) >> 2 }, (_, position) =>
+      value.readUInt32BE(MANIFEST_BYTES + 4 * position),
+    ),
   }
 }
 
@@ -161,6 +171,11 @@ export function encodeBytes(key: Uint8Array, bytes: Uint8Array): Uint8Array {
 
 export function decodeBytes(key: Uint8Array, stored: Uint8Array, place: RecordPlace): Uint8Array {
   return bytesFrom(unseal(key, stored, HEADER_BYTES, place), HEADER_BYTES)
+}
+
+/** The checksum that a record begins with. */
+export function checksumOf(stored: Uint8Array): number {
+  return asBuffer(stored).readUInt32BE(0)
 }
 
 /** Fills in the header of a record. */

@@ -111,6 +111,14 @@ export function contractOfLog(scene: Scene, sceneWithRestart: Scene): void {
     assertEqual(await readAll(storage, B, epochB), numbered(1, 2))
   })
 
+  scene('[ST3] an append of nothing succeeds and changes nothing', async (storage) => {
+    const { epoch } = await storage.head(A)
+    await storage.append([{ name: A, epoch, entries: entriesOf(1, 2) }])
+    assertEqual(await storage.append([]), [])
+    assertEqual(await readAll(storage, A, epoch), numbered(1, 2))
+    assertEqual(await storage.list({ limit: 9 }), [A])
+  })
+
   scene('[ST6] a read is bounded in bytes, but for its first entry', async (storage) => {
     const { epoch } = await storage.head(A)
     const update = new Uint8Array(1000).fill(5)

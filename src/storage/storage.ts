@@ -85,7 +85,8 @@ export interface Storage {
   /**
    * [ST3] Appends entries of many documents in one durable, atomic step: when the promise resolves
    * all of them survive a kill of the process (and, with strict durability, a power cut); when it
-   * rejects, the caller may count on nothing and must read the head again.
+   * rejects, the caller may count on nothing and must read the head again. An empty batch writes something of the storage's own, as
+   * durably: it tells whether writes succeed.
    * [ST4] Sequence numbers continue the document's log without holes, in the order of the entries
    * and of the calls. A name occurs once per call; calls may overlap.
    * [ST5] Entries of another epoch than the stored one are refused, the other documents' are written.
@@ -135,6 +136,9 @@ export interface Storage {
    * every reader: after a kill at any moment the document is whole or gone.
    */
   delete(name: DocumentName): Promise<Epoch>
+
+  /** Documents that `open` has found damaged, as far as their names are known. Left out by a storage that does not look. */
+  damagedDocuments?(): readonly DocumentName[]
 
   /** [ST12] Waits for calls under way, then releases everything. Idempotent. Later calls reject. */
   close(): Promise<void>

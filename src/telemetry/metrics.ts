@@ -14,6 +14,8 @@ export class Metrics {
   readonly commitFailures: Counter
   readonly commitSeconds: Histogram
   readonly compactionFailures: Counter
+  readonly stateChecks: Counter<'result'>
+  readonly divergences: Counter
 
   constructor(live: LiveCounts) {
     const registers = [this.registry]
@@ -41,7 +43,18 @@ export class Metrics {
     })
     this.compactionFailures = new Counter({
       name: 'y_rooms_compaction_failures_total',
-      help: 'Logs that could not be folded; they stay as they are',
+      help: 'Folds of logs that failed; the log says what each has left',
+      registers,
+    })
+    this.stateChecks = new Counter({
+      name: 'y_rooms_state_checks_total',
+      help: 'Copies of clients that were compared with the server: same, moved (not comparable now), different (some deletions follow from others by themselves, so this is no alarm)',
+      labelNames: ['result'],
+      registers,
+    })
+    this.divergences = new Counter({
+      name: 'y_rooms_divergences_total',
+      help: 'Copies of clients that were found to differ, and were healed',
       registers,
     })
     const connections: Gauge = new Gauge({
@@ -58,7 +71,7 @@ export class Metrics {
     })
     const damaged: Gauge = new Gauge({
       name: 'y_rooms_damaged_documents',
-      help: 'Documents refused as damaged since the start, and not deleted or read since; the log names them',
+      help: 'Documents refused as damaged, found at the start or since, and not deleted or read after it; the log names them',
       registers,
       collect: () => damaged.set(live.damagedDocuments()),
     })

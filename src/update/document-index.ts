@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   createEncoder,
   toUint8Array,
@@ -5,7 +6,7 @@ import {
   writeVarUint,
   type Encoder,
 } from 'lib0/encoding'
-import { MAX_CLOCK } from '../../protocol/index.ts'
+import { DIGEST_BYTES, MAX_CLOCK } from '../../protocol/index.ts'
 import { BoundedReader, MalformedBytes } from './bounded-reader.ts'
 import { LongMapEntries } from './long-map-entries.ts'
 import { RangeSet } from './range-set.ts'
@@ -47,6 +48,7 @@ export class DocumentIndex implements KnownStructs {
   #places = new StructPlaces()
   #longMapEntries = new LongMapEntries()
   #stateVector: Uint8Array | null = null
+  #digest: Uint8Array | null = null
 
   /** The first clock of this client that the document does not have. */
   clockOf(client: number): number {
@@ -65,6 +67,15 @@ export class DocumentIndex implements KnownStructs {
   stateVector(): Uint8Array {
     this.#stateVector ??= encodeStateVector(this.#clocks)
     return this.#stateVector
+  }
+
+  /**
+   * Stands for the state vector and the delete set: the first 16 bytes of the SHA-256 of what `Y.encodeSnapshot` makes of them.
+   * The same array until the next change: not to be written to.
+   */
+  digest(): Uint8Array {
+    this.#digest ??= this.#computeDigest()
+    return this.#digest
   }
 
   /** A Yjs V1 update without structs, which deletes all that is deleted. */
@@ -104,6 +115,7 @@ export class DocumentIndex implements KnownStructs {
       if (to <= clock) continue
       this.#clocks.set(client, to)
       this.#stateVector = null
+      this.#digest = null
     }
     for (const { client, from, to } of scan.deletes) {
       if (to > this.clockOf(client)) throw new RangeError(`the index lacks ${client}:${to - 1}`)
@@ -184,8 +196,15 @@ export class DocumentIndex implements KnownStructs {
   #delete(range: ClockRange): void {
     let ranges = this.#deleted.get(range.client)
     if (ranges === undefined) this.#deleted.set(range.client, (ranges = new RangeSet()))
-    ranges.add(range.from, range.to)
+    if (ranges.add(range.from, range.to)) this.#digest = null
     this.#longMapEntries.delete(range)
+  }
+
+  #computeDigest(): Uint8Array {
+    const encoder = createEncoder()
+    this.#writeDeleteSet(encoder)
+    writeUint8Array(encoder, this.stateVector())
+    return createHash('sha256').update(toUint8Array(encoder)).digest().subarray(0, DIGEST_BYTES)
   }
 
   #hasDeleted({ client, from, to }: ClockRange): boolean {

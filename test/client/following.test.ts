@@ -336,6 +336,89 @@ test('a snapshot that was replaced while it loaded: the client joins again, edit
   expect(wire.count('update')).toBe(1)
 })
 
+test('T21 [SYNC6] a snapshot half loaded when the line broke goes on where it was', () => {
+  const { provider, clock, join, text, network } = scene()
+  const progress: number[] = []
+  provider.on('progress', ({ received, total }) => progress.push(received / total))
+  const other = new OtherEditor()
+  const snapshot = other.type('s'.repeat(60))
+  const chunkBytes = 10
+  const reference = { seq: 5, bytes: snapshot.length, chunkBytes }
+  const answerChunks = (count: number): number[] =>
+    Array.from({ length: count }, () => {
+      const { args, answer } = network.wire.take('pull')
+      const { chunk } = args[1] as { chunk: number }
+      const begin = chunk * chunkBytes
+      answer({ ok: true, seq: 5, updates: [snapshot.slice(begin, begin + chunkBytes)] })
+      return chunk
+    })
+  join({ seq: 5, snapshot: reference, stateVector: other.stateVector })
+  expect(answerChunks(2)).toEqual([0, 1])
+  network.wire.break()
+  clock.advance(400)
+  join({ seq: 5, snapshot: reference, stateVector: other.stateVector })
+  expect(answerChunks(Math.ceil(snapshot.length / chunkBytes) - 2)).toEqual([2, 3, 4, 5, 6, 7])
+  expect(provider.synced).toBe(true)
+  expect(text()).toBe('s'.repeat(60))
+  expect(progress.filter((share) => share === 0)).toHaveLength(1)
+  expect(progress).toEqual([...progress].sort((left, right) => left - right))
+})
+
+test('T21 [SYNC6] what was begun is finished though a newer snapshot is offered, and the log after it read', () => {
+  const { provider, clock, join, text, network } = scene()
+  const other = new OtherEditor()
+  const older = other.type('s'.repeat(20))
+  const since = other.type('t')
+  const chunkBytes = 30
+  join({ seq: 5, snapshot: { seq: 5, bytes: older.length, chunkBytes } })
+  network.wire.take('pull').answer({ ok: true, seq: 5, updates: [older.slice(0, chunkBytes)] })
+  network.wire.break()
+  clock.advance(400)
+  join({ seq: 6, snapshot: { seq: 6, bytes: 1000, chunkBytes }, stateVector: other.stateVector })
+  const rest = network.wire.take('pull')
+  expect(rest.args[1]).toEqual({ epoch: 'epoch-1', snapshot: 5, chunk: 1 })
+  rest.answer({ ok: true, seq: 5, updates: [older.slice(chunkBytes)] })
+  const page = network.wire.take('pull')
+  expect(page.args[1]).toEqual({ epoch: 'epoch-1', after: 5 })
+  page.answer({ ok: true, seq: 6, updates: [since] })
+  expect(provider.synced).toBe(true)
+  expect(text()).toBe(`${'s'.repeat(20)}t`)
+})
+
+test('T21 [SYNC6] where the server no longer has it, the newer one is loaded, and progress does not fall', () => {
+  const { provider, clock, join, text, network } = scene()
+  const progress: { received: number; total: number }[] = []
+  provider.on('progress', (event) => progress.push(event))
+  const other = new OtherEditor()
+  const newer = other.type('s'.repeat(20))
+  const chunkBytes = 30
+  join({ seq: 5, snapshot: { seq: 5, bytes: 300, chunkBytes } })
+  network.wire.take('pull').answer({ ok: true, seq: 5, updates: [new Uint8Array(chunkBytes)] })
+  network.wire.break()
+  clock.advance(400)
+  const wire = join({
+    seq: 6,
+    snapshot: { seq: 6, bytes: newer.length, chunkBytes },
+    stateVector: other.stateVector,
+  })
+  wire.take('pull').refuse('snapshot-replaced')
+  // The others of the old one are refused as well, which concerns nobody any more.
+  for (let index = 0; index < 3; index++) wire.take('pull').refuse('snapshot-replaced')
+  for (const chunk of [0, 1]) {
+    const { args, answer } = wire.take('pull')
+    expect(args[1]).toEqual({ epoch: 'epoch-1', snapshot: 6, chunk })
+    const bytes = newer.slice(chunk * chunkBytes, (chunk + 1) * chunkBytes)
+    answer({ ok: true, seq: 6, updates: [bytes] })
+  }
+  expect(provider.synced).toBe(true)
+  expect(text()).toBe('s'.repeat(20))
+  const received = progress.map((event) => event.received)
+  expect(received).toEqual([...received].sort((left, right) => left - right))
+  // What came in vain stays counted, on both sides.
+  const all = chunkBytes + newer.length
+  expect(progress.at(-1)).toEqual({ received: all, total: all })
+})
+
 test('an observer that throws is told as an error and disturbs nothing', () => {
   const { provider, doc, join, text, events } = scene()
   const wire = join()

@@ -11,7 +11,7 @@ const listeners = (observable: { readonly _observers: Map<unknown, Set<unknown>>
   [...observable._observers.values()].reduce((sum, set) => sum + set.size, 0)
 
 test('T64 connect, disconnect and destroy return nothing and can be called in any order, any number of times', () => {
-  const { provider, network } = scene({ connect: false })
+  const { provider, network, clock } = scene({ connect: false })
   expect(network.wires).toHaveLength(0)
   expect(provider.disconnect()).toBeUndefined()
   expect(provider.connect()).toBeUndefined()
@@ -19,6 +19,7 @@ test('T64 connect, disconnect and destroy return nothing and can be called in an
   expect(network.wires).toHaveLength(1)
   expect(provider.disconnect()).toBeUndefined()
   expect(provider.disconnect()).toBeUndefined()
+  clock.endTurn()
   expect(network.wire.isClosedByClient).toBe(true)
   expect(provider.destroy()).toBeUndefined()
   expect(provider.destroy()).toBeUndefined()
@@ -28,13 +29,14 @@ test('T64 connect, disconnect and destroy return nothing and can be called in an
   expect(provider.status).toBe('disconnected')
 })
 
-test('T64 React StrictMode: mount, unmount, mount ends connected', () => {
-  const { provider, network, join } = scene({ connect: false })
+test('T64 React StrictMode: mount, unmount, mount ends connected, and breaks off no attempt', () => {
+  const { provider, network, join, clock } = scene({ connect: false })
   provider.connect()
   provider.disconnect()
   provider.connect()
-  expect(network.wires).toHaveLength(2)
-  expect(network.wires[0]?.isClosedByClient).toBe(true)
+  clock.endTurn()
+  expect(network.wires).toHaveLength(1)
+  expect(network.wire.isClosedByClient).toBe(false)
   join()
   expect(provider.status).toBe('connected')
   expect(provider.synced).toBe(true)
@@ -114,10 +116,11 @@ test('T65 a provider that waits to reconnect leaves nothing either', () => {
 })
 
 test('doc.destroy destroys the provider', () => {
-  const { provider, doc, network } = scene()
+  const { provider, doc, network, clock } = scene()
   let isDestroyed = false
   provider.on('destroy', () => (isDestroyed = true))
   doc.destroy()
+  clock.endTurn()
   expect(isDestroyed).toBe(true)
   expect(network.wire.isClosedByClient).toBe(true)
 })
@@ -205,6 +208,7 @@ test('a connection that was given is used, and not closed for others', () => {
   first.destroy()
   expect(network.wire.isClosedByClient).toBe(false)
   second.destroy()
+  clock.endTurn()
   expect(network.wire.isClosedByClient).toBe(true)
 })
 

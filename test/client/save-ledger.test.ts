@@ -115,7 +115,7 @@ test('T24 a long time offline is uploaded as the runs of text that it is', () =>
   expect(textOf(piece?.update ?? null)).toBe(doc.getText('body').toJSON())
 })
 
-test('T5 T14 reconcile takes from the document what the server lost', () => {
+test('T14 reconcile takes from the document what the server lost', () => {
   const { ledger, doc } = ledgerWith(5)
   const saved = ledger.take(NO_LIMIT)
   if (saved !== null) ledger.confirm(saved)

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { ProviderError } from '../../client/index.ts'
-import type { UpdateAnswer } from '../../protocol/index.ts'
-import { HANDLE, joined, LIMITS, OtherEditor } from './scripted-network.ts'
+import type { ChunkRequest, UpdateAnswer } from '../../protocol/index.ts'
+import { HANDLE, joined, LIMITS, OtherEditor, type ScriptedWire } from './scripted-network.ts'
 import { scene } from './scene.ts'
 
 const saved = (seq: number): UpdateAnswer => ({ ok: true, seq, entry: true })
@@ -342,7 +342,7 @@ test('T20 a paste of 1.2 MB goes in chunks, in order, four at a time; what is ty
     expect(nextOffset).toBeLessThanOrEqual(size)
     received.push(bytes)
     expect(wire.count('update')).toBe(0)
-    answer({ ok: true })
+    answer({ ok: true, received: nextOffset })
   }
   const upload = wire.take('update')
   expect(upload.args[1]).toEqual({ upload: expect.any(Number) })
@@ -361,18 +361,63 @@ test('T20 a paste of 1.2 MB goes in chunks, in order, four at a time; what is ty
   expect(provider.saveState).toBe('saved')
 })
 
-test('an upload that the server lost is begun anew after the next join', () => {
+/** The open chunks of an upload, answered as a server does that has everything before them. */
+function answerChunks(wire: ScriptedWire, count: number): void {
+  for (let index = 0; index < count; index++) {
+    const { args, answer } = wire.take('chunk')
+    answer({ ok: true, received: args[1].offset + args[2].length })
+  }
+}
+
+test('T20 [UP3] an upload that the line broke goes on where the server has it, and its progress does not fall', () => {
+  const { provider, clock, type, join, network } = scene()
+  const progress: number[] = []
+  provider.on('upload-progress', ({ sent, total }) => progress.push(sent / total))
+  join()
+  type('p'.repeat(2_000_000))
+  clock.endTurn()
+  const { key, size } = network.wire.requests[0]!.args[1] as ChunkRequest
+  answerChunks(network.wire, 3)
+  network.wire.break()
+  // What is typed meanwhile goes after it, not into it.
+  type('!')
+  clock.advance(1000)
+  const wire = join({ seq: 0 })
+  expect(wire.count('chunk')).toBe(1)
+  const question = wire.take('chunk')
+  expect(question.args[1]).toEqual({ upload: expect.any(Number), offset: 0, size, key })
+  expect(question.args[2]).toHaveLength(0)
+  question.answer({ ok: true, received: 2 * LIMITS.chunkBytes })
+  expect(wire.requests.map(({ args }) => (args[1] as ChunkRequest).offset)).toEqual(
+    [2, 3, 4, 5].map((chunk) => chunk * LIMITS.chunkBytes),
+  )
+  while (wire.count('chunk') > 0) answerChunks(wire, 1)
+  wire.take('update').answer(saved(1))
+  wire.take('update').answer(saved(2))
+  expect(provider.saveState).toBe('saved')
+  expect(progress.at(0)).toBe(0)
+  expect(progress.at(-1)).toBe(1)
+  expect(progress).toEqual([...progress].sort((left, right) => left - right))
+})
+
+test('T20 [UP3] an upload that the server lost is begun anew at once; lost again, after the next join', () => {
   const { clock, type, join } = scene()
   const wire = join()
   type('p'.repeat(600_000))
   clock.endTurn()
-  const first = wire.take('chunk').args[1].upload
-  wire.requests.splice(0)[0]?.refuse('upload-lost')
+  const chunks = wire.count('chunk')
+  for (let chunk = 0; chunk < chunks; chunk++) wire.take('chunk').refuse('upload-lost')
+  // The refusals of all that was outstanding make one question.
+  const question = wire.take('chunk')
+  expect(question.args[2]).toHaveLength(0)
+  question.answer({ ok: true, received: 0 })
+  expect(wire.count('chunk')).toBe(chunks)
+  expect(wire.requests.map(({ args }) => (args[1] as ChunkRequest).offset)[0]).toBe(0)
+  for (let chunk = 0; chunk < chunks; chunk++) wire.take('chunk').refuse('upload-lost')
+  expect(wire.count('chunk')).toBe(0)
   clock.advance(400)
   wire.take('join').answer(joined())
-  const { args } = wire.take('chunk')
-  expect(args[1].offset).toBe(0)
-  expect(args[1].upload).not.toBe(first)
+  expect(wire.take('chunk').args[2]).toHaveLength(0)
 })
 
 test('whenSaved ends with its time, its signal, or the provider', async () => {

@@ -9,6 +9,7 @@ import { OpenDocument, type PendingEntry } from '../../src/document/open-documen
 import { SnapshotCache } from '../../src/document/snapshot-cache.ts'
 import { DocumentError } from '../../src/errors.ts'
 import { BulkPacer } from '../../src/connection/bulk-pacer.ts'
+import { ParkedUploads } from '../../src/connection/parked-uploads.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
 import { NUMBER_OPTIONS } from '../../src/options.ts'
 import { memoryStorage } from '../../src/storage/memory-storage.ts'
@@ -53,6 +54,9 @@ async function scene() {
     } as Partial<DocumentRegistry> as DocumentRegistry,
     reader: new DocumentReader(storage, new SnapshotCache(storage, 0), {} as never),
     pacer: new BulkPacer(clock),
+    clock,
+    checks: { handleChecked: ignore, handleHealed: ignore },
+    parkedUploads: new ParkedUploads(clock, 0, 0),
     authorize: () => 'write',
     maxUpdateBytes: 1000,
     maxPresenceBytes: 1000,

@@ -1,51 +1,140 @@
 import { describe, expect, test } from 'vitest'
+import type { ChunkRequest } from '../../protocol/index.ts'
+import { ParkedUploads } from '../../src/connection/parked-uploads.ts'
 import { Uploads } from '../../src/connection/uploads.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 
 const code = (expected: string): Error => expect.objectContaining({ code: expected }) as Error
 const bytes = (...values: number[]): Uint8Array => new Uint8Array(values)
+const NOTHING = bytes()
+const KEEP_MS = 60_000
+
+/** The uploads of connections to one server. `add` is for document 1. */
+function scene({ parkedBytes = 100, maxUpdateBytes = 10 } = {}) {
+  const clock = new ManualClock()
+  const parked = new ParkedUploads(clock, parkedBytes, KEEP_MS)
+  const connect = () => {
+    const uploads = new Uploads({ clock, maxUpdateBytes, parked })
+    return {
+      uploads,
+      add: (request: ChunkRequest, chunk: Uint8Array, document = 1): number =>
+        uploads.add(document, request, chunk, request.key ?? null),
+      take: (id: number, document = 1): Uint8Array => uploads.take(document, id).bytes,
+    }
+  }
+  return { clock, parked, connect, ...connect() }
+}
 
 describe('uploads', () => {
   test('[UP1] chunks in order make the update; it is handed over once', () => {
-    const uploads = new Uploads(10)
-    uploads.add({ upload: 7, offset: 0, size: 5 }, bytes(1, 2))
-    uploads.add({ upload: 7, offset: 2, size: 5 }, bytes(3, 4, 5))
-    expect(uploads.take(7)).toEqual(bytes(1, 2, 3, 4, 5))
-    expect(() => uploads.take(7)).toThrow(code('upload-lost'))
+    const { add, take } = scene()
+    expect(add({ upload: 7, offset: 0, size: 5 }, bytes(1, 2))).toBe(2)
+    expect(add({ upload: 7, offset: 2, size: 5 }, bytes(3, 4, 5))).toBe(5)
+    expect(take(7)).toEqual(bytes(1, 2, 3, 4, 5))
+    expect(() => take(7)).toThrow(code('upload-lost'))
   })
 
   test('[UP1] a chunk that is missing, too long or too early loses the upload; from its beginning it can be sent again', () => {
-    const uploads = new Uploads(10)
-    const start = (): void => uploads.add({ upload: 1, offset: 0, size: 5 }, bytes(1, 2))
+    const { add, take } = scene()
+    const start = (): number => add({ upload: 1, offset: 0, size: 5 }, bytes(1, 2))
     start()
-    expect(() => uploads.add({ upload: 1, offset: 3, size: 5 }, bytes(4))).toThrow(
-      code('upload-lost'),
-    )
-    expect(() => uploads.add({ upload: 1, offset: 2, size: 5 }, bytes(3))).toThrow(
-      code('upload-lost'),
-    )
+    expect(() => add({ upload: 1, offset: 3, size: 5 }, bytes(4))).toThrow(code('upload-lost'))
+    expect(() => add({ upload: 1, offset: 2, size: 5 }, bytes(3))).toThrow(code('upload-lost'))
     start()
-    expect(() => uploads.add({ upload: 1, offset: 2, size: 5 }, bytes(3, 4, 5, 6))).toThrow(
+    expect(() => add({ upload: 1, offset: 2, size: 5 }, bytes(3, 4, 5, 6))).toThrow(
       code('malformed-request'),
     )
     start()
-    expect(() => uploads.take(1)).toThrow(code('upload-lost'))
+    expect(() => take(1)).toThrow(code('upload-lost'))
     start()
-    uploads.add({ upload: 1, offset: 2, size: 5 }, bytes(3, 4, 5))
-    expect(uploads.take(1)).toHaveLength(5)
+    add({ upload: 1, offset: 2, size: 5 }, bytes(3, 4, 5))
+    expect(take(1)).toHaveLength(5)
   })
 
   test('[UP2] what is announced is bounded in size and number before any memory is taken for it', () => {
-    const uploads = new Uploads(10)
-    expect(() => uploads.add({ upload: 1, offset: 0, size: 11 }, bytes(1))).toThrow(
+    const { add, take } = scene()
+    expect(() => add({ upload: 1, offset: 0, size: 11 }, bytes(1))).toThrow(
       code('update-too-large'),
     )
-    for (const upload of [1, 2]) uploads.add({ upload, offset: 0, size: 10 }, bytes(1))
-    expect(() => uploads.add({ upload: 3, offset: 0, size: 10 }, bytes(1))).toThrow(
-      code('upload-lost'),
+    for (const upload of [1, 2]) add({ upload, offset: 0, size: 3 }, bytes(1))
+    expect(() => add({ upload: 3, offset: 0, size: 3 }, bytes(1))).toThrow(
+      code('too-many-requests'),
     )
     // A second try of the first takes its place.
-    uploads.add({ upload: 1, offset: 0, size: 1 }, bytes(9))
-    expect(uploads.take(1)).toEqual(bytes(9))
-    uploads.add({ upload: 3, offset: 0, size: 10 }, bytes(1))
+    add({ upload: 1, offset: 0, size: 1 }, bytes(9))
+    expect(take(1)).toEqual(bytes(9))
+    add({ upload: 3, offset: 0, size: 3 }, bytes(1))
+  })
+
+  test('[UP2] all documents of a connection together announce two of the largest updates; another connection has its own', () => {
+    const { add, take, connect } = scene()
+    add({ upload: 1, offset: 0, size: 10 }, bytes(1), 1)
+    add({ upload: 1, offset: 0, size: 9 }, bytes(1), 2)
+    expect(() => add({ upload: 1, offset: 0, size: 2 }, bytes(1), 3)).toThrow(
+      code('too-many-requests'),
+    )
+    add({ upload: 1, offset: 0, size: 1 }, bytes(7), 3)
+    expect(take(1, 3)).toEqual(bytes(7))
+    connect().add({ upload: 1, offset: 0, size: 10 }, bytes(1), 3)
+  })
+
+  test('[UP2] an upload that nobody continues for 30 s makes room for another', () => {
+    const { add, clock } = scene()
+    for (const upload of [1, 2]) add({ upload, offset: 0, size: 3 }, bytes(1))
+    clock.advance(20_000)
+    add({ upload: 2, offset: 1, size: 3 }, bytes(2))
+    clock.advance(10_000)
+    add({ upload: 3, offset: 0, size: 3 }, bytes(1))
+    expect(add({ upload: 2, offset: 2, size: 3 }, bytes(3))).toBe(3)
+    expect(() => add({ upload: 1, offset: 1, size: 3 }, bytes(2))).toThrow(code('upload-lost'))
+  })
+
+  test('[UP3] an upload with a key goes on through another connection, where it was', () => {
+    const { add, uploads, connect } = scene()
+    const chunk = { upload: 1, offset: 0, size: 5, key: 'a' }
+    add(chunk, bytes(1, 2, 3))
+    uploads.leave(1)
+    const second = connect()
+    expect(second.add({ ...chunk, upload: 8 }, NOTHING)).toBe(3)
+    second.add({ ...chunk, upload: 8, offset: 3 }, bytes(4, 5))
+    expect(second.take(8)).toEqual(bytes(1, 2, 3, 4, 5))
+  })
+
+  test('[UP3] who asks for what is not there, or is of another size, begins at nothing', () => {
+    const { add, uploads, connect } = scene()
+    add({ upload: 1, offset: 0, size: 5, key: 'a' }, bytes(1, 2, 3))
+    uploads.leave(1)
+    const second = connect()
+    expect(second.add({ upload: 1, offset: 0, size: 5, key: 'b' }, NOTHING)).toBe(0)
+    expect(second.add({ upload: 1, offset: 0, size: 6, key: 'a' }, NOTHING)).toBe(0)
+    expect(() => second.add({ upload: 2, offset: 0, size: 5 }, NOTHING)).toThrow(
+      code('malformed-request'),
+    )
+  })
+
+  test('[UP3] a chunk that is not the next loses nothing of an upload with a key: its sender asks where to go on', () => {
+    const { add, take } = scene()
+    const chunk = { upload: 1, offset: 0, size: 5, key: 'a' }
+    add(chunk, bytes(1, 2))
+    expect(() => add({ ...chunk, offset: 3 }, bytes(4))).toThrow(code('upload-lost'))
+    expect(add(chunk, NOTHING)).toBe(2)
+    add({ ...chunk, offset: 2 }, bytes(3, 4, 5))
+    expect(take(1)).toEqual(bytes(1, 2, 3, 4, 5))
+  })
+
+  test('[UP3] what is kept for who may come back is bounded in time and, over all connections, in bytes', () => {
+    const { add, uploads, connect, clock, parked } = scene({ parkedBytes: 5 })
+    add({ upload: 1, offset: 0, size: 10, key: 'first' }, bytes(1, 2, 3))
+    uploads.leave(1)
+    clock.advance(KEEP_MS / 2)
+    const second = connect()
+    second.add({ upload: 1, offset: 0, size: 10, key: 'second' }, bytes(1, 2, 3))
+    second.uploads.leave(1)
+    // Both do not fit: the older one is gone.
+    expect(parked.bytes).toBe(3)
+    expect(connect().add({ upload: 1, offset: 0, size: 10, key: 'first' }, NOTHING)).toBe(0)
+    clock.advance(KEEP_MS)
+    expect(parked.bytes).toBe(0)
+    expect(connect().add({ upload: 1, offset: 0, size: 10, key: 'second' }, NOTHING)).toBe(0)
   })
 })

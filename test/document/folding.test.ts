@@ -163,4 +163,49 @@ describe('folding an open document', () => {
     for (const update of (await join()).updates) Y.applyUpdate(copy, update)
     expectEqualDocuments(copy, doc)
   })
+
+  test('[LOG7] a fold’s deletions that no update names are known to the open document as they are to one read anew', async () => {
+    const { compaction, document, write, load } = await scene()
+    // Two set the same key, neither knowing of the other: the one who loses is deleted by every Yjs, and by no update.
+    for (const clientId of [1, 2]) {
+      const author = new Y.Doc()
+      author.clientID = clientId
+      await accept(
+        document,
+        updateOf(author, () => author.getMap('m').set('key', clientId)),
+      )
+      await write('more')
+    }
+    expect(decodedDeletes(document.index.deleteSetUpdate())).toEqual([])
+    await compaction.run(document)
+    expect(decodedDeletes(document.index.deleteSetUpdate())).toEqual([1])
+    expect(document.index.equals((await load()).index)).toBe(true)
+
+    async function accept(target: OpenDocument, update: Uint8Array): Promise<void> {
+      const accepted = target.accept(update, { origin: null, userId: null })
+      await write('beside')
+      await accepted
+    }
+  })
+
+  test('T34 [LOG11] of an update that overlaps what the document has, only what is new is in the log', async () => {
+    const { storage, document, doc, write } = await scene()
+    await write('a', 'b')
+    doc.getText('body').insert(0, 'c')
+    const whole = Y.encodeStateAsUpdate(doc)
+    const accepted = document.accept(whole, { origin: null, userId: null })
+    await write('d')
+    expect(await accepted).toMatchObject({ seq: 3 })
+    const entries = await storage.readEntries(NAME, document.epoch, 0, 1e6)
+    const clocks = entries.map(({ update }) =>
+      Y.decodeUpdate(update).structs.map(({ id }) => id.clock),
+    )
+    expect(clocks).toEqual([[0], [1], [2], [3]])
+    expect(document.recent.after(2)[0]?.update).toEqual(entries[2]?.update)
+  })
 })
+
+/** The clients of which something is deleted. */
+function decodedDeletes(update: Uint8Array): number[] {
+  return [...Y.decodeUpdate(update).ds.clients.keys()]
+}

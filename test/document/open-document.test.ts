@@ -2,12 +2,14 @@ import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import type { DocumentName } from '../../protocol/index.ts'
 import { OpenDocument, type Accepted, type PendingEntry } from '../../src/document/open-document.ts'
+import { DocumentError } from '../../src/errors.ts'
 import type { Listener } from '../../src/document/room.ts'
 import type { UpdateMessage } from '../../src/document/update-message.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
 import { memoryStorage } from '../../src/storage/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
+import { encodePresence } from '../support/awareness-message.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { updateOf } from '../support/raw-client.ts'
 
@@ -201,4 +203,39 @@ describe('an open document', () => {
       expect(stored.map(({ seq }) => seq)).toEqual([1, 2])
     }
   })
+
+  test.each(['close', 'end'] as const)(
+    'T2 %s leaves no timer, whatever waits for one',
+    async (way) => {
+      const { clock, held, document, endTurn } = await scene()
+      const doc = new Y.Doc()
+      for (let seq = 1; seq <= 2; seq++) {
+        const accepted = document.accept(
+          updateOf(doc, () => doc.getText('t').insert(0, 'x')),
+          nobody,
+        )
+        await endTurn()
+        held.at(-1)!.write()
+        await macrotask()
+        await endTurn()
+        await accepted
+      }
+      // The second entry waits for the next relay.
+      expect(clock.pendingTimers).toBe(1)
+      const owner = { user: null, hasClientId: () => true }
+      document.presence.handleUpdate(
+        owner,
+        encodePresence({ clientId: 1, clock: 1, state: { at: 1 } }),
+      )
+      const withPresence = clock.pendingTimers
+      expect(withPresence).toBeGreaterThan(1)
+      document.markStale()
+      expect(clock.pendingTimers).toBe(withPresence + 1)
+      if (way === 'close') document.close()
+      else document.end(new DocumentError('document-deleted', 'gone'))
+      expect(clock.pendingTimers).toBe(0)
+      document.markStale()
+      expect(clock.pendingTimers).toBe(0)
+    },
+  )
 })

@@ -24,8 +24,10 @@ describe('T8 a write fails', () => {
     async (_when, fault) => {
       let next: StorageFault | null = null
       const directory = await tempDirectory()
-      const server = await serve(directory, ({ method }) => {
+      const server = await serve(directory, ({ method, names }) => {
         if (method !== 'append') return null
+        // The server's own attempts: what heals here is the retry.
+        if (names.length === 0) return { kind: 'refused' }
         const now = next
         next = null
         return now
@@ -70,6 +72,24 @@ describe('T8 a write fails', () => {
       await expectStored(directory, server, scenes)
     },
   )
+
+  test('[HTTP5] readiness comes back although nobody writes, by a write of the server’s own', async () => {
+    const disk = fullDisk()
+    const directory = await tempDirectory()
+    const server = await serve(directory, disk.plan)
+    const author = await connect(server)
+    const doc = new Y.Doc()
+    const { document } = await author.join('draft', { clientId: doc.clientID })
+    const update = updateOf(doc, (own) => own.getText('body').insert(0, 'words'))
+    disk.fill()
+    expect(await author.update(document, update)).toMatchObject(REFUSED)
+    author.close()
+    await expect.poll(() => metric(server, 'y_rooms_connections')).toBe(0)
+    expect(await isReady(server)).toBe(false)
+    disk.heal()
+    await expect.poll(() => isReady(server), { timeout: 20_000 }).toBe(true)
+    await expectStored(directory, server, [{ name: 'draft', doc: new Y.Doc() }])
+  })
 
   test('[LOG13] T8 what a failed write or deletion has left on the disk reaches members although nobody edits or joins', async () => {
     let unconfirmed: string | null = null

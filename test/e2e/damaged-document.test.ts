@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import express from 'express'
 import { expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
@@ -8,6 +10,7 @@ import { metric, serveHealth } from '../support/health.ts'
 import { RawClient, readDocument, updateOf } from '../support/raw-client.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
 import { flipBit, withRows } from '../support/storage-surgery.ts'
+import { mapTables } from '../support/table-map.ts'
 import { tempDirectory } from '../support/temp-directory.ts'
 
 const RECOVERED = 'a snapshot is damaged; the document was recovered from what came before'
@@ -73,6 +76,40 @@ test('T10 [ST13] a snapshot that is found damaged while clients read it: they co
   }
 })
 
+test('T10 [ST16] [HTTP5] a damaged table: its document is refused and counted from the start on, the server is ready and serves the others', async () => {
+  const directory = await tempDirectory()
+  const docs = await written(directory, ['a', 'b', 'c'])
+  // A start puts LevelDB's log into tables.
+  await (await startServer(directory)).close()
+  await harmBlock(directory, entryKey('b', 0, 6))
+  for (let start = 0; start < 2; start++) {
+    const server = await serve(directory)
+    const client = await RawClient.connect(server.url)
+    expect(await client.tryJoin('b', { clientId: 1 })).toMatchObject({
+      ok: false,
+      code: 'document-damaged',
+      retry: 'never',
+    })
+    for (const [name, at] of [
+      ['a', 0],
+      ['c', 2],
+    ] as const)
+      expectEqualDocuments(await readDocument(server.url, name), docs[at]!)
+    expect(server.errors.at(-1)).toMatchObject({ fields: { documents: 1, names: ['b'] } })
+    expect(await metric(server, 'y_rooms_damaged_documents')).toBe(1)
+    const ready = await fetch(`${server.url}/readyz`)
+    expect([ready.status, await ready.json()]).toEqual([
+      200,
+      { status: 'ready', message: 'documents refused as damaged: 1' },
+    ])
+    client.close()
+    if (start === 0) await server.close()
+    else
+      expect((await fetch(`${server.url}/api/documents/b`, { method: 'DELETE' })).status).toBe(204)
+    if (start === 1) expect(await metric(server, 'y_rooms_damaged_documents')).toBe(0)
+  }
+})
+
 test('T10 [ST13] a damaged manifest or index is recovered from when the document is opened, by whatever reads it', async () => {
   const reads: Record<string, (server: RunningServer) => Promise<unknown>> = {
     join: (server) => readDocument(server.url, 'a'),
@@ -130,6 +167,20 @@ async function written(directory: string, names: readonly string[]): Promise<Y.D
   return docs
 }
 
+/** Flips a bit in the block of a table that has this key. */
+async function harmBlock(directory: string, key: Uint8Array): Promise<void> {
+  const folder = join(directory, 'log')
+  for (const [file, map] of await mapTables(folder)) {
+    const block = map.find(({ keys }) => keys.some((one) => one.equals(key)))
+    if (block === undefined) continue
+    const bytes = await readFile(join(folder, file))
+    bytes[block.start + 3] = (bytes[block.start + 3] as number) ^ 1
+    await writeFile(join(folder, file), bytes)
+    return
+  }
+  throw new Error('the key is in no table')
+}
+
 async function newestSnapshot(directory: string): Promise<number> {
   const { levelStorage } = await import('../../src/storage/level-storage.ts')
   const storage = levelStorage(directory)
@@ -144,8 +195,9 @@ async function newestSnapshot(directory: string): Promise<number> {
 
 async function serve(directory: string): Promise<RunningServer> {
   let server: RunningServer | null = null
+  const whileStarting: unknown[] = []
   const log = (message: string, fields?: object): void =>
-    void server?.errors.push({ message, fields })
+    void (server?.errors ?? whileStarting).push({ message, fields })
   const ignore = (): void => undefined
   const { levelStorage } = await import('y-rooms/server')
   const logger = { debug: ignore, info: ignore, warn: ignore, error: log }
@@ -154,6 +206,7 @@ async function serve(directory: string): Promise<RunningServer> {
     compactAfterBytes: 2 ** 30,
     logger,
   })
+  server.errors.push(...whileStarting)
   serveHealth(server, express().use('/api', server.documents.router()))
   onTestFinished(() => server?.close())
   return server

@@ -58,6 +58,9 @@ describe('coming back', () => {
       updateOf(doc, () => doc.getText('body').insert(doc.getText('body').length, text))
     const { document } = await writer.join('draft', { clientId: doc.clientID })
     await writer.update(document, type('one '))
+    // Sees when the second entry is relayed.
+    const watcher = await connect(server.url)
+    await watcher.join('draft', { clientId: new Y.Doc().clientID })
     const stranger = new Y.Doc()
     stranger.getText('other').insert(0, 'only here')
 
@@ -70,6 +73,7 @@ describe('coming back', () => {
     })
     await reading
     expect(await writer.update(document, type('two '))).toMatchObject({ seq: 2 })
+    await watcher.until(() => watcher.updates.some(({ to }) => to === 2))
     storage.release('readEntries')
     const answer = await joining
     // The second entry was relayed before there was a session: the answer must say that it exists.

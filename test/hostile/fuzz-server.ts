@@ -8,6 +8,7 @@ import { DocumentReader } from '../../src/document/document-reader.ts'
 import { DocumentRegistry, type Lease } from '../../src/document/document-registry.ts'
 import { OpenDocument, type PendingEntry } from '../../src/document/open-document.ts'
 import { SnapshotCache } from '../../src/document/snapshot-cache.ts'
+import { ParkedUploads } from '../../src/connection/parked-uploads.ts'
 import { BulkPacer } from '../../src/connection/bulk-pacer.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
 import type { DocumentWorker } from '../../src/log/document-worker.ts'
@@ -115,6 +116,13 @@ export class FuzzServer {
       registry: this.#registry,
       reader: new DocumentReader(storage, new SnapshotCache(storage, 1_000_000), inlineWorker),
       pacer: new BulkPacer(options.clock),
+      clock: options.clock,
+      checks: { handleChecked: () => undefined, handleHealed: () => undefined },
+      parkedUploads: new ParkedUploads(
+        options.clock,
+        options.parkedUploadBytes,
+        options.uploadResumeMs,
+      ),
       authorize: options.authorize,
       maxUpdateBytes: options.maxUpdateBytes,
       maxPresenceBytes: options.maxPresenceBytes,

@@ -8,7 +8,11 @@ import { serveApp } from './serve-app.ts'
 
 async function setUp() {
   const registry = new Registry()
-  const api = { notReadyReason: (): string | null => null, metrics: registry }
+  const api = {
+    notReadyReason: (): string | null => null,
+    damagedDocuments: () => 0,
+    metrics: registry,
+  }
   const app = express()
   app.use(healthRouter(api, silentLogger))
   app.get('/theirs', (_request, response) => void response.send('theirs'))

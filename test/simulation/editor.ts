@@ -17,7 +17,7 @@ export interface EditorOptions {
   readonly handleFault: (fault: string) => void
   /** Whether the history of this document may end. */
   readonly isEnding: (document: string) => boolean
-  /** Whether a number in the log stands for one entry. After a restored backup it may stand for two (see docs/guarantees.md). */
+  /** Whether a number in the log stands for one entry. After a restored backup it may stand for two, until the self-check. */
   readonly isNumbered: () => boolean
 }
 
@@ -100,6 +100,9 @@ export class Editor {
     provider.on('error', (error) => {
       if (error.code === 'apply-failed')
         handleFault(`${client} could not apply an update: ${String(error.cause)}`)
+      // Nothing but a restored backup explains it; whatever the self-check finds otherwise is a fault, and be it its own.
+      if (error.code === 'state-diverged' && this.#options.isNumbered())
+        handleFault(`${client}/${document}: ${error.message}`)
     })
     provider.on('rejected', ({ error }) => {
       // The document was deleted; its end for this editor is on its way.

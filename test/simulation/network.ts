@@ -2,6 +2,7 @@ import { readAnswer, readBytes, readClosed } from '../../client/read-answer.ts'
 import { ProviderError, type Network, type Wire, type WireListener } from '../../client/index.ts'
 import type { Outcome, RequestName } from '../../client/wire.ts'
 import type {
+  ChunkRequest,
   JoinAnswer,
   JoinRequest,
   PullAnswer,
@@ -73,6 +74,8 @@ export class ClientNetwork {
   readonly #client: string
   readonly #life: Life
   readonly #links = new Set<Link>()
+  /** Updates that go in chunks, by their secrets: they go on through the next connection. */
+  readonly #uploads = new Map<string, Uint8Array>()
   #isCutOff = false
 
   constructor(client: string, life: Life, options: NetworkOptions) {
@@ -86,7 +89,7 @@ export class ClientNetwork {
   }
 
   readonly connect: Network = (_target, listener) => {
-    const link = new Link(this.#client, this.#life, listener, this.#options, () =>
+    const link = new Link(this.#client, this.#life, listener, this.#options, this.#uploads, () =>
       this.#links.delete(link),
     )
     this.#links.add(link)
@@ -133,8 +136,9 @@ class Link implements Wire {
   readonly #handleEnd: () => void
   /** What the document handles of this connection stand for. */
   readonly #documents = new Map<number, Joined>()
-  /** Updates that went in chunks, by their number. */
-  readonly #uploads = new Map<number, Uint8Array>()
+  readonly #uploads: Map<string, Uint8Array>
+  /** Which of them the numbers on this connection stand for. */
+  readonly #uploadKeys = new Map<number, string>()
   readonly #lastArrivalMs = { up: 0, down: 0 }
   #state: 'opening' | 'open' | 'over' = 'opening'
   #isOverForServer = false
@@ -150,12 +154,14 @@ class Link implements Wire {
     clientLife: Life,
     listener: WireListener,
     options: NetworkOptions,
+    uploads: Map<string, Uint8Array>,
     handleEnd: () => void,
   ) {
     this.#client = client
     this.#clientLife = clientLife
     this.#listener = listener
     this.#options = options
+    this.#uploads = uploads
     this.#handleEnd = handleEnd
   }
 
@@ -347,10 +353,11 @@ class Link implements Wire {
       this.#options.observer.handleJoining(clientId, document)
     }
     if (name !== 'chunk') return
-    const { upload, offset, size } = args[1] as { upload: number; offset: number; size: number }
-    const bytes = this.#uploads.get(upload) ?? new Uint8Array(size)
+    const { upload, offset, size, key = '' } = args[1] as ChunkRequest
+    const bytes = this.#uploads.get(key) ?? new Uint8Array(size)
     bytes.set(args[2] as Uint8Array, offset)
-    this.#uploads.set(upload, bytes)
+    this.#uploads.set(key, bytes)
+    this.#uploadKeys.set(upload, key)
   }
 
   #note(name: RequestName, args: readonly unknown[], answer: object): void {
@@ -375,7 +382,8 @@ class Link implements Wire {
     }
     if (name !== 'update') return
     const { upload } = args[1] as { upload?: number }
-    const update = upload === undefined ? args[1] : this.#uploads.get(upload)
+    const key = this.#uploadKeys.get(upload ?? 0) ?? ''
+    const update = upload === undefined ? args[1] : this.#uploads.get(key)
     observer.handleSaved(document.name, document.epoch, update as Uint8Array)
   }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { Level } from 'level'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { documentKey, entryKey, FORMAT_KEY } from '../../src/storage/level-keys.ts'
+import { documentKey, entryKey, FORMAT_COPY_KEY, FORMAT_KEY } from '../../src/storage/level-keys.ts'
 import { levelStorage } from '../../src/storage/level-storage.ts'
 import { encodeFormat, FORMAT_VERSION } from '../../src/storage/records.ts'
 import { asName, entriesOf, readAll } from '../../src/storage/storage-scenes.ts'
@@ -230,9 +230,16 @@ describe('[ST1] what is no database of ours', () => {
     expect(await readdir(directory)).toEqual(['log'])
   })
 
-  test('a damaged format record is refused', async () => {
+  test('a damaged format record is read from its copy, and made anew when it is lost; without either it is refused', async () => {
     const directory = await filled()
     await flipBit(directory, FORMAT_KEY)
+    await withStorage(directory, expectWhole)
+    await withRows(directory, (level) => level.del(FORMAT_KEY))
+    await withStorage(directory, expectWhole)
+    await withRows(directory, (level) => level.del(FORMAT_COPY_KEY))
+    await withStorage(directory, expectWhole)
+    await flipBit(directory, FORMAT_KEY)
+    await flipBit(directory, FORMAT_COPY_KEY)
     await expect(levelStorage(directory).open()).rejects.toMatchObject({ code: 'storage-format' })
   })
 
@@ -251,6 +258,8 @@ describe('[ST1] what is no database of ours', () => {
     const directory = await filled()
     const current = join(directory, 'log', 'CURRENT')
     await rename(current, `${current}.away`)
+    // As a kill leaves it: after an orderly close it could be written anew.
+    await rm(join(directory, 'log', 'CLOSED'))
     await expect(levelStorage(directory).open()).rejects.toMatchObject({
       code: 'storage-inaccessible',
     })

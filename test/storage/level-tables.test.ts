@@ -14,7 +14,7 @@ const B = asName('b')
 const MIB = 1024 * 1024
 
 describe('removed rows', () => {
-  test('[ST16] leave the disk after a replacement, and nothing else does', async () => {
+  test('[ST17] leave the disk after a replacement, and nothing else does', async () => {
     const directory = await tempDirectory()
     const options = { tableWasteBytes: 64 * 1024 }
     const first = levelStorage(directory, options)
@@ -49,7 +49,7 @@ describe('removed rows', () => {
     await third.close()
   })
 
-  test('[ST16] are merged away when half of the tables may be waste, one merge at a time, and never in a large database', async () => {
+  test('[ST17] are merged away when half of the tables may be waste, one merge at a time, and never in a large database', async () => {
     let bytes = 0
     let merged = 0
     let merges = 0

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { CHUNK_BYTES } from '../../protocol/index.ts'
+import { decodeChunk, threadPoolCodec } from '../../src/storage/chunk-records.ts'
 import { chunkKey, entryKey, manifestKey } from '../../src/storage/level-keys.ts'
 import { levelStorage } from '../../src/storage/level-storage.ts'
+import { encodeBytes } from '../../src/storage/records.ts'
 import { asName, entriesOf, readAll, readSnapshot } from '../../src/storage/storage-scenes.ts'
 import type { NewSnapshot, Storage } from '../../src/storage/storage.ts'
 import { allKeys, flipBit, withRows } from '../support/storage-surgery.ts'
@@ -114,6 +116,19 @@ describe('T10 [ST13] a damaged newest snapshot', () => {
       await expectWhole(storage)
       expect(errors.filter((message) => message === REPORT).length).toBeLessThanOrEqual(1)
     })
+  })
+
+  test('whose chunk is one of an earlier attempt is damage: the same fold need not give the same bytes', async () => {
+    for (const number of [1, 3]) {
+      const directory = await folded(4, 8)
+      const key = chunkKey('a', 0, 8, number)
+      await withRows(directory, async (level) => {
+        const place = { name: 'a', what: 'chunk' }
+        const { length } = await decodeChunk(threadPoolCodec, key, (await level.get(key))!, place)
+        await level.put(key, encodeBytes(key, new Uint8Array(length).fill(77)))
+      })
+      await expectRecovered(directory, 4)
+    }
   })
 
   test('that is not the newest any more harms nobody', async () => {

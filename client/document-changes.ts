@@ -1,0 +1,67 @@
+import type * as Y from 'yjs'
+import { isFormatCleanup } from './format-cleanup.ts'
+
+interface DocumentChangesOptions {
+  readonly doc: Y.Doc
+  /** The origin of what the server sent. */
+  readonly origin: object
+  /** We are in the document, and may not change it. */
+  readonly isReadOnly: () => boolean
+  /** We are in the document: what is applied now from elsewhere is news for the server too. */
+  readonly isLive: () => boolean
+  /** True for changes that somebody else accounts for. */
+  readonly isTaken: (origin: unknown) => boolean
+  readonly handlers: {
+    /** Others' changes, applied. */
+    handleRemote(update: Uint8Array): void
+    /** To be saved. */
+    handleLocal(update: Uint8Array): void
+    /** Loaded from elsewhere (a database, a peer). Mostly the server has it: the join will tell. */
+    handleUnverified(): void
+    handleDestroy(): void
+  }
+}
+
+/** Sorts what happens in a Y.Doc by what it means for the server. */
+export class DocumentChanges {
+  readonly #options: DocumentChangesOptions
+  /** What Yjs tidied up in a document that we only read: nobody's edit, and not to be refused as one. */
+  readonly #cleanups = new WeakSet<Y.Transaction>()
+
+  constructor(options: DocumentChangesOptions) {
+    this.#options = options
+    const { doc } = options
+    doc.on('afterTransaction', this.#handleTransaction)
+    doc.on('update', this.#handleUpdate)
+    doc.on('destroy', options.handlers.handleDestroy)
+  }
+
+  /** Whether a change needs to be sent by nobody: it is the server's own, or Yjs's. */
+  isConfirmed(origin: unknown, transaction: Y.Transaction): boolean {
+    return origin === this.#options.origin || this.#cleanups.has(transaction)
+  }
+
+  stop(): void {
+    const { doc, handlers } = this.#options
+    doc.off('afterTransaction', this.#handleTransaction)
+    doc.off('update', this.#handleUpdate)
+    doc.off('destroy', handlers.handleDestroy)
+  }
+
+  readonly #handleUpdate = (
+    update: Uint8Array,
+    origin: unknown,
+    _doc: Y.Doc,
+    transaction: Y.Transaction,
+  ): void => {
+    const { handlers, isTaken, isLive } = this.#options
+    if (origin === this.#options.origin) handlers.handleRemote(update)
+    else if (this.#cleanups.has(transaction) || isTaken(origin)) return
+    else if (!transaction.local && !isLive()) handlers.handleUnverified()
+    else handlers.handleLocal(update)
+  }
+
+  readonly #handleTransaction = (transaction: Y.Transaction): void => {
+    if (this.#options.isReadOnly() && isFormatCleanup(transaction)) this.#cleanups.add(transaction)
+  }
+}
