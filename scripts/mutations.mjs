@@ -36,8 +36,8 @@ export const MUTATIONS = [
   {
     name: 'compaction deletes unread rows (the storage keeps none)',
     file: 'src/storage/level-snapshots.ts',
-    search: `Math.max(previousSeq, cleanUpTo) + 1),`,
-    replace: `Math.max(state.seq, cleanUpTo) + 1),`,
+    search: `Math.max(replacedUpTo + 1, cleanFrom)`,
+    replace: `Math.max(state.seq + 1, cleanFrom)`,
     tests: ['test/storage'],
   },
   {

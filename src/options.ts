@@ -85,7 +85,7 @@ export const NUMBER_OPTIONS = {
     max: 10_000_000,
     unit: 'entries',
     effect:
-      'The log after the snapshot is folded when it has more entries than this, and than one for each KiB of the snapshot.',
+      'The log after the snapshot is folded when it has more entries than this; where the snapshot is larger than 48 KiB, in proportion to its size up to eight times as many, and from 16 MiB on this many for each 2 MiB.',
   },
   maxUpdateBytes: {
     default: 64 * 1024 * 1024,

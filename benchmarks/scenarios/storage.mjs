@@ -52,7 +52,10 @@ export async function run({ server: first, start, directory, name, values }) {
   const cold = await reopen(start, name)
   const reopenedBytes = await diskUsage(directory)
   // y-rooms folds a document when it has been left for a while; the others know nothing of the kind.
-  const again = await reopen(start, name, (server) => server.ask('compact', NAME))
+  const again = await reopen(start, name, async (server) => {
+    await server.ask('compact', NAME)
+    await measureBacklog(server, directory)
+  })
   const last = await reopen(start, name)
   const foldedBytes = await diskUsage(directory)
   return {

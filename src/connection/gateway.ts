@@ -37,6 +37,21 @@ type AnyListener = (...args: unknown[]) => void
 
 const CLIENT_EVENT_NAMES = Object.keys(CLIENT_EVENTS) as readonly ClientEvent[]
 
+type Listener = (this: Socket, ...args: unknown[]) => void
+
+/** Whom a socket's events are for. */
+const PEERS = new WeakMap<Socket, Accepted>()
+
+/** The same for all sockets: functions of its own would be a kilobyte for each. */
+const LISTENERS: readonly (readonly [ClientEvent, Listener])[] = CLIENT_EVENT_NAMES.map((event) => [
+  event,
+  function receive(...args) {
+    const last = args.at(-1)
+    const answer = typeof last === 'function' ? (args.pop() as (answer: unknown) => void) : null
+    PEERS.get(this)?.receive(event, args, answer)
+  },
+])
+
 /** A connection that was taken in, as whoever carries its messages sees it. */
 export interface Accepted {
   /** Never throws. `answer` is called once, with what the event promises or with a refusal; null: nobody waits for it. */
@@ -340,12 +355,8 @@ export class Gateway {
       endsEngine: isOurServer,
     })
     const peer = this.accept(transport, identity)
-    for (const event of CLIENT_EVENT_NAMES)
-      socket.on(event, (...args: unknown[]) => {
-        const last = args.at(-1)
-        const answer = typeof last === 'function' ? (args.pop() as (answer: unknown) => void) : null
-        peer.receive(event, args, answer)
-      })
+    PEERS.set(socket, peer)
+    for (const [event, listener] of LISTENERS) socket.on(event, listener)
     socket.on('error', (error: Error) => {
       this.#options.logger.debug('a socket reported an error', { error })
     })

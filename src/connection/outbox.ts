@@ -31,7 +31,7 @@ export class Outbox {
   #bytesInFlight: number
   /** The largest message in flight. It is let off the hard limit: one large paste must not drive every reader away. */
   #largestInFlight = 0
-  readonly #waiting = new Set<() => void>()
+  #waiting: (() => void)[] | null = null
   #cancelStall: CancelTimer | null = null
   #isClosed = false
 
@@ -70,16 +70,16 @@ export class Outbox {
     this.#cancelStall = this.#bytesInFlight > 0 && !this.#isClosed ? this.#armStall() : null
     if (!this.#isDrained) return
     this.#largestInFlight = 0
-    const waiting = [...this.#waiting]
-    this.#waiting.clear()
-    for (const callback of waiting) callback()
+    const waiting = this.#waiting
+    this.#waiting = null
+    for (const callback of waiting ?? []) callback()
   }
 
   /** Calls back once, when nearly all that is in flight has left (at once when it has). Never after `close`. */
   whenDrained(callback: () => void): void {
     if (this.#isClosed) return
     if (this.#isDrained) callback()
-    else this.#waiting.add(callback)
+    else (this.#waiting ??= []).push(callback)
   }
 
   /** Calls back when the answers that are ready in this turn were handed out, and so are counted. */
@@ -91,7 +91,7 @@ export class Outbox {
     this.#isClosed = true
     this.#cancelStall?.()
     this.#cancelStall = null
-    this.#waiting.clear()
+    this.#waiting = null
   }
 
   get #isDrained(): boolean {

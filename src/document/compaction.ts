@@ -15,10 +15,14 @@ export interface CompactionOptions {
 }
 
 /**
- * Folding rewrites the whole document, so a large one waits for more entries: one for each of these bytes. With that a
- * keystroke's share in the folding is bounded, and the log after the snapshot of a 10 MB document stays about one chunk long.
+ * Folding rewrites the whole document, so a larger one waits for more entries: as many times more as it has these bytes. A keystroke
+ * then has some 24 bytes of snapshot to bear where folding begins after 2,000 entries, about what it takes itself on the disk…
  */
-const SNAPSHOT_BYTES_PER_ENTRY = 1024
+const SNAPSHOT_BYTES = 48 * 1024
+/** …but at most eight times as many: 16,000 entries are read again within some 50 ms… */
+const MAX_FACTOR = 8
+/** …unless it is so large that folding takes seconds: then as many times more as it has these bytes. */
+const LARGE_SNAPSHOT_BYTES = 2 * 1024 * 1024
 
 /**
  * Folds logs into snapshots while the documents stay open and are edited. The thresholds make the work
@@ -44,9 +48,14 @@ export class Compaction {
     const { afterBytes, afterEntries } = this.#options
     if (document.tailEntries < (this.#retryAtEntries.get(document) ?? 0)) return false
     const snapshotBytes = document.snapshot?.bytes ?? 0
+    const factor = Math.max(
+      1,
+      Math.min(MAX_FACTOR, snapshotBytes / SNAPSHOT_BYTES),
+      snapshotBytes / LARGE_SNAPSHOT_BYTES,
+    )
     return (
       document.tailBytes > Math.max(afterBytes, snapshotBytes / 2) ||
-      document.tailEntries > Math.max(afterEntries, snapshotBytes / SNAPSHOT_BYTES_PER_ENTRY)
+      document.tailEntries > afterEntries * factor
     )
   }
 

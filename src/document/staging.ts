@@ -13,7 +13,8 @@ interface Waiter {
  * Updates meet their fate in the order in which they were accepted, so counting them is enough.
  */
 export class Staging {
-  readonly #clocks = new Map<number, number>()
+  /** Made with the first update: most documents that are open are read. */
+  #clocks: Map<number, number> | null = null
   #acceptedCount = 0
   #settledCount = 0
   #waiters: Waiter[] = []
@@ -25,11 +26,12 @@ export class Staging {
 
   /** The clock that accepted updates reach for this client, if there are any of it. */
   clockOf(client: number): number | undefined {
-    return this.#clocks.get(client)
+    return this.#clocks?.get(client)
   }
 
   /** An update was accepted, with these new structs. */
   add(inserts: readonly ClockRange[]): void {
+    this.#clocks ??= new Map()
     for (const range of inserts) this.#clocks.set(range.client, range.to)
     this.#acceptedCount++
   }
@@ -37,7 +39,7 @@ export class Staging {
   /** The oldest `count` updates are durable, or were lost with this error. */
   settle(count: number, error?: DocumentError): void {
     this.#settledCount += count
-    if (this.isEmpty) this.#clocks.clear()
+    if (this.isEmpty) this.#clocks?.clear()
     const waiting: Waiter[] = []
     for (const waiter of this.#waiters)
       if (waiter.count > this.#settledCount) waiting.push(waiter)

@@ -3,13 +3,17 @@ import { constants, setPriority } from 'node:os'
 import { basename } from 'node:path'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import type { StoredParts } from './fold.ts'
+import { type PackedUpdates, unpackUpdates } from './packed-updates.ts'
+
+/** A stored document on its way to a worker thread. */
+export type PackedParts = Omit<StoredParts, 'updates'> & { readonly updates: PackedUpdates }
 
 /** What a worker thread is asked to do. Byte arrays are transferred in both directions, not copied. */
 export type FoldTask =
-  | { readonly kind: 'fold'; readonly parts: StoredParts }
-  | { readonly kind: 'diff'; readonly parts: StoredParts; readonly stateVector: Uint8Array }
-  | { readonly kind: 'merge'; readonly parts: StoredParts }
-  | { readonly kind: 'json'; readonly parts: StoredParts }
+  | { readonly kind: 'fold'; readonly parts: PackedParts }
+  | { readonly kind: 'diff'; readonly parts: PackedParts; readonly stateVector: Uint8Array }
+  | { readonly kind: 'merge'; readonly parts: PackedParts }
+  | { readonly kind: 'json'; readonly parts: PackedParts }
 
 /**
  * Lets this thread give way to the relay where they share a core: a fold of 100 ms otherwise delays keystrokes by as much. Linux
@@ -46,20 +50,21 @@ function give<Result extends object>(result: Result, bytes: Uint8Array): Result 
 // Piscina's convention: a worker file has one default export.
 // eslint-disable-next-line import/no-default-export
 export default function runFoldTask(task: FoldTask): unknown {
+  const parts: StoredParts = { ...task.parts, updates: unpackUpdates(task.parts.updates) }
   switch (task.kind) {
     case 'fold': {
-      const folded = fold(task.parts)
+      const folded = fold(parts)
       return give(folded, folded.update)
     }
     case 'diff': {
-      const update = diff(task.parts, task.stateVector)
+      const update = diff(parts, task.stateVector)
       return give(update, update)
     }
     case 'merge': {
-      const update = merge(task.parts)
+      const update = merge(parts)
       return give(update, update)
     }
     case 'json':
-      return toJson(task.parts)
+      return toJson(parts)
   }
 }

@@ -2,14 +2,19 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { StorageError } from '../errors.ts'
+import { type ChunkCodec, threadPoolCodec } from './chunk-records.ts'
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts'
 import { DamageRecord } from './damage-record.ts'
 import { checkFiles } from './level-check.ts'
-import { isNewDatabase, makeDirectory, readDroppedLines } from './level-files.ts'
+import { isNewDatabase, makeDirectory, readDroppedLines, readLogBytes } from './level-files.ts'
 import { restoreCurrent, sealFiles } from './level-seal.ts'
 import { estimateLoss, setAside } from './level-set-aside.ts'
 
-export type OpenLevel = Level<Uint8Array, Uint8Array>
+/** With what only LevelDB itself can do, which `level` has in Node.js but declares for no platform. */
+export interface OpenLevel extends Level<Uint8Array, Uint8Array> {
+  approximateSize(start: Uint8Array, end: Uint8Array): Promise<number>
+  compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
+}
 
 export interface OpenRequest {
   readonly createIfMissing: boolean
@@ -20,6 +25,7 @@ export interface OpenRequest {
 /** The disk below the storage. A simulation puts one in its place that fails when it is told to. */
 export interface DatabaseFiles {
   readonly directory: string
+  readonly codec: ChunkCodec
   /** Makes the directory if need be and takes it for this process, or throws. */
   lock(): DirectoryLock
   /** Whether a database may be created. */
@@ -27,6 +33,8 @@ export interface DatabaseFiles {
   open(request: OpenRequest): Promise<OpenLevel>
   /** What `open` found damaged and set aside, now or earlier. Default: nothing. */
   damage?(): DamageRecord
+  /** About how many bytes LevelDB has in its log, and not yet in a table. */
+  logBytes(): number
   /** What LevelDB had to leave out when it was opened last, in its own words. */
   droppedLines(): readonly string[]
 }
@@ -72,6 +80,7 @@ export function filesIn(
   }
   return {
     directory,
+    codec: threadPoolCodec,
     lock() {
       makeDirectory(directory)
       const lock = lockDirectory(directory)
@@ -90,7 +99,7 @@ export function filesIn(
     async open({ createIfMissing, writeBufferBytes, cacheBytes }) {
       // Before a Level is made, which begins to open by itself. Once: a failed write may tear the log, and opening anew cuts that off.
       if (!isChecked) await check()
-      const level: OpenLevel = new Level<Uint8Array, Uint8Array>(folder, {
+      const level = new Level<Uint8Array, Uint8Array>(folder, {
         keyEncoding: 'view',
         valueEncoding: 'view',
         createIfMissing,
@@ -98,12 +107,13 @@ export function filesIn(
         multithreading: true,
         writeBufferSize: writeBufferBytes,
         cacheSize: cacheBytes,
-      })
+      }) as OpenLevel
       await level.open()
       lastOpened = level
       return level
     },
     damage: () => (damage ??= new DamageRecord(damageFile)),
+    logBytes: () => readLogBytes(folder),
     droppedLines: () => readDroppedLines(folder),
   }
 }

@@ -1,7 +1,8 @@
 import type { DocumentName, Epoch } from '../../protocol/index.ts'
 import { storageError } from './level-error.ts'
 import { documentKey, entryKey } from './level-keys.ts'
-import { encodeDocument, encodeEntry } from './records.ts'
+import { encodeRow, groupedIntoRows } from './log-rows.ts'
+import { encodeDocument } from './records.ts'
 import type { DocumentState } from './document-states.ts'
 import type { Append, AppendOutcome } from './storage.ts'
 import type { WriteStage } from './write-queue.ts'
@@ -41,9 +42,11 @@ function stageAppend(
   if (epoch !== epochOf(state.generation)) return { ok: false, code: 'document-reset' }
   const firstSeq = state.seq + 1
   if (entries.length === 0) return { ok: true, firstSeq }
-  for (const [position, entry] of entries.entries()) {
-    const key = entryKey(name, state.generation, firstSeq + position)
-    stage.add({ type: 'put', key, value: encodeEntry(key, entry) })
+  let rowSeq = firstSeq
+  for (const row of groupedIntoRows(entries)) {
+    const key = entryKey(name, state.generation, rowSeq)
+    stage.add({ type: 'put', key, value: encodeRow(key, row) })
+    rowSeq += row.length
   }
   const written = { ...state, isWritten: true, seq: state.seq + entries.length }
   if (state.isWritten && written.seq - state.recordedSeq < ENTRIES_PER_RECORD)

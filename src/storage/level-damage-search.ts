@@ -8,11 +8,12 @@ import {
   nameOfKey,
   nameOfRow,
   RECORD_RANGE,
-  rowRange,
 } from './level-keys.ts'
-import { learnState } from './level-log.ts'
+import { learnState, readLog } from './level-log.ts'
 
 const NAMES_PER_READ = 1000
+/** One page of a log while it is looked through. */
+const PAGE_BYTES = 1024 * 1024
 
 export interface ConcernedDocuments {
   /** Spans in which records of documents may have been lost. */
@@ -53,10 +54,14 @@ async function isLogWhole(
   lost: readonly KeySpan[],
 ): Promise<boolean> {
   try {
-    const { generation, snapshotSeq, seq } = await learnState(level, name)
+    const state = await learnState(level, name)
+    const { generation, snapshotSeq, seq } = state
     if (lost.some((span) => mayHoldNextEntry(span, name, generation, seq))) return false
-    const keys = level.keys(rowRange('entry', name, generation, snapshotSeq + 1, seq + 1))
-    return (await keys.all()).length === seq - snapshotSeq
+    for (let after = snapshotSeq; after < seq;) {
+      const page = await readLog(level, name, state, after, PAGE_BYTES)
+      after = page.at(-1)?.seq ?? seq
+    }
+    return true
   } catch (error) {
     if (error instanceof StorageError && error.code === 'record-damaged') return false
     throw error

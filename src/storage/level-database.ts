@@ -2,11 +2,19 @@ import { randomBytes } from 'node:crypto'
 import type { Epoch } from '../../protocol/index.ts'
 import { StorageError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { ChunkCodec } from './chunk-records.ts'
 import type { DatabaseFiles, OpenLevel } from './database-files.ts'
 import { locked } from './directory-lock.ts'
 import { levelCode, reasonOf, storageError } from './level-error.ts'
-import { FORMAT_COPY_KEY, FORMAT_KEY, type KeyRange } from './level-keys.ts'
-import { decodeFormat, encodeFormat, FORMAT_VERSION, type FormatRecord } from './records.ts'
+import { ALL_KEYS, FORMAT_COPY_KEY, FORMAT_KEY, type KeyRange, MERGED_KEY } from './level-keys.ts'
+import {
+  decodeFormat,
+  decodeMerged,
+  encodeFormat,
+  encodeMerged,
+  FORMAT_VERSION,
+  type FormatRecord,
+} from './records.ts'
 
 export type WriteOperation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
@@ -41,6 +49,10 @@ export class LevelDatabase {
     this.#files = files
     this.#directory = files.directory
     this.#options = options
+  }
+
+  get codec(): ChunkCodec {
+    return this.#files.codec
   }
 
   get era(): number {
@@ -130,6 +142,27 @@ export class LevelDatabase {
     }
   }
 
+  /** About how many bytes of the tables these rows take, and those that were removed but are there still; nothing of what only the log holds. */
+  async tableBytes({ gte, lt }: KeyRange = ALL_KEYS): Promise<number> {
+    await this.ready()
+    return this.level.approximateSize(gte, lt)
+  }
+
+  /** Rewrites all tables without what was removed, on LevelDB's own thread, and notes how large they are then. A crash leaves the old ones or the new. */
+  async mergeTables(): Promise<void> {
+    await this.ready()
+    await this.level.compactRange(ALL_KEYS.gte, ALL_KEYS.lt)
+    const value = encodeMerged(MERGED_KEY, await this.tableBytes())
+    await this.write([{ type: 'put', key: MERGED_KEY, value }])
+  }
+
+  /** How large the tables were after the last merge; 0 if there was none. */
+  async mergedBytes(): Promise<number> {
+    await this.ready()
+    const stored = await this.level.get(MERGED_KEY)
+    return stored === undefined ? 0 : decodeMerged(MERGED_KEY, stored)
+  }
+
   async close(): Promise<void> {
     await this.#opening?.catch(() => undefined)
     const level = this.#level
@@ -197,8 +230,8 @@ export class LevelDatabase {
       throw this.#formatError(
         `was written by a newer version (format ${format.version}, this one knows ${FORMAT_VERSION})`,
       )
-    // Lost, or of the first releases, which had one.
-    if (copies.some((copy) => copy === undefined))
+    // Lost, or of the first releases, which had one copy and rows of another shape.
+    if (format.version < FORMAT_VERSION || copies.some((copy) => copy === undefined))
       await level.batch(formatRows(format.databaseId), { sync: true })
     return format.databaseId
   }

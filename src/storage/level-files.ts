@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -30,6 +31,17 @@ export function readDroppedLines(folder: string): readonly string[] {
     return lines.filter((line) => /dropping \d+ bytes|Ignoring error/.test(line))
   } catch {
     return []
+  }
+}
+
+/** The size of LevelDB's own logs; 0 when nobody can tell. */
+export function readLogBytes(folder: string): number {
+  try {
+    return readdirSync(folder)
+      .filter((file) => /^\d+\.log$/.test(file))
+      .reduce((bytes, file) => bytes + statSync(join(folder, file)).size, 0)
+  } catch {
+    return 0
   }
 }
 

@@ -8,6 +8,7 @@
  *     manifest    03 name 00 generation(4) seq(8)
  *     chunk       04 name 00 generation(4) seq(8) number(4)
  *     unswept     05 name 00
+ *     merged      06
  *     format      ff            (once more)
  *
  * A name has no control characters, so the zero byte ends it: no key is a prefix of another, names sort
@@ -28,6 +29,7 @@ const ENTRY = 2
 const MANIFEST = 3
 const CHUNK = 4
 const UNSWEPT = 5
+const MERGED = 6
 
 /** The kinds whose rows belong to one generation of a document. */
 export type RowKind = 'entry' | 'manifest' | 'chunk'
@@ -44,6 +46,11 @@ export interface KeyRange {
 }
 
 export const FORMAT_KEY: Uint8Array = Uint8Array.of(FORMAT)
+
+/** The row under this key tells how large the tables were when they had been merged. */
+export const MERGED_KEY: Uint8Array = Uint8Array.of(MERGED)
+
+export const ALL_KEYS: KeyRange = { gte: FORMAT_KEY, lt: Uint8Array.of(0xff, 0xff) }
 
 /** Behind all other rows, and so hardly ever in the same block of a table as the first: without either nothing can be opened. */
 export const FORMAT_COPY_KEY: Uint8Array = Uint8Array.of(0xff)

@@ -7,7 +7,8 @@ import {
   rowsBeforeGeneration,
   seqOfEntryKey,
 } from './level-keys.ts'
-import { decodeDocument, decodeEntry, type DocumentRecord, recordDamaged } from './records.ts'
+import { decodeRow, MAX_ROW_ENTRIES } from './log-rows.ts'
+import { decodeDocument, type DocumentRecord, recordDamaged } from './records.ts'
 import type { LogEntry } from './storage.ts'
 
 /** Few enough rows for a call back from LevelDB's thread to be short, many enough to be few calls. */
@@ -44,9 +45,8 @@ export async function learnState(level: OpenLevel, name: string): Promise<Docume
 async function lastSeq(level: OpenLevel, name: string, record: DocumentRecord): Promise<number> {
   const { generation, snapshotSeq } = record
   // From the snapshot on: the rows before it may be deleted, and LevelDB would walk over their tombstones.
-  const range = rowRange('entry', name, generation, snapshotSeq + 1, Number.MAX_SAFE_INTEGER)
-  const [last] = await level.keys({ ...range, reverse: true, limit: 1 }).all()
-  const seq = last === undefined ? snapshotSeq : seqOfEntryKey(last)
+  const last = await rowWith(level, name, generation, snapshotSeq + 1, Number.MAX_SAFE_INTEGER)
+  const seq = Math.max(last?.at(-1)?.seq ?? 0, snapshotSeq)
   // An iterator skips a block that it cannot read, without a word; a get of a row in that block fails.
   // Otherwise the next append would overwrite the entries in there.
   if (await level.has(entryKey(name, generation, seq + 1)))
@@ -54,9 +54,45 @@ async function lastSeq(level: OpenLevel, name: string, record: DocumentRecord): 
   return seq
 }
 
+/** Of the rows that may hold an entry from `fromSeq` on, the last one that begins before `toSeq`, or null. */
+async function rowWith(
+  level: OpenLevel,
+  name: string,
+  generation: number,
+  fromSeq: number,
+  toSeq: number,
+): Promise<readonly LogEntry[] | null> {
+  const firstSeq = Math.max(1, fromSeq - MAX_ROW_ENTRIES + 1)
+  const iterator = level.iterator({
+    ...rowRange('entry', name, generation, firstSeq, toSeq),
+    reverse: true,
+    limit: 1,
+  })
+  try {
+    const [row] = await iterator.nextv(1)
+    if (row === undefined) return null
+    const [key, value] = row
+    return decodeRow(key, value, name, seqOfEntryKey(key))
+  } finally {
+    await iterator.close()
+  }
+}
+
+/** Up to which entry rows hold nothing but what the snapshot before the newest holds too. */
+export async function lastReplaced(
+  level: OpenLevel,
+  name: string,
+  { generation, previousSeq }: DocumentState,
+): Promise<number> {
+  const row = await rowWith(level, name, generation, previousSeq, previousSeq + 1)
+  const first = row?.[0]?.seq
+  const last = row?.at(-1)?.seq ?? 0
+  return first === undefined || last <= previousSeq ? previousSeq : first - 1
+}
+
 /**
- * Entries after `after`. It must be called in the same turn in which the state was looked up: the iterator shows
- * the database as of its creation, before anything that this state needs can be removed.
+ * Entries after `after`. It must be called in the same turn in which the state was looked up: the iterators show
+ * the database as of their creation, before anything that this state needs can be removed.
  */
 export async function readLog(
   level: OpenLevel,
@@ -65,32 +101,68 @@ export async function readLog(
   after: number,
   maxBytes: number,
 ): Promise<readonly LogEntry[]> {
+  const { generation } = state
   const firstSeq = Math.max(after, state.previousSeq) + 1
   if (firstSeq > state.seq) return []
-  const entries: LogEntry[] = []
-  let bytes = 0
+  const page = new Page(name, firstSeq, state.seq, maxBytes)
+  // The rows that begin after the first entry. That one may be in the midst of a row.
   const iterator = level.iterator({
-    ...rowRange('entry', name, state.generation, firstSeq, state.seq + 1),
+    ...rowRange('entry', name, generation, firstSeq + 1, state.seq + 1),
     highWaterMarkBytes: Math.min(Math.max(maxBytes, 1), BYTES_PER_CALL),
     // What is read once, on opening or catching up, should not push the rows of others out of the cache.
     fillCache: false,
   })
   try {
-    for (;;) {
+    const first = await rowWith(level, name, generation, firstSeq, firstSeq + 1)
+    page.add((first ?? []).filter((entry) => entry.seq >= firstSeq))
+    while (!page.isFull) {
       const rows = await iterator.nextv(ROWS_PER_CALL)
+      if (rows.length === 0) throw missingEntry(name, page.nextSeq)
       for (const [key, value] of rows) {
-        const seq = firstSeq + entries.length
-        if (seqOfEntryKey(key) !== seq) throw missingEntry(name, seq)
-        const entry = decodeEntry(key, value, name, seq)
-        bytes += entry.update.length
-        if (bytes > maxBytes && entries.length > 0) return entries
-        entries.push(entry)
+        if (seqOfEntryKey(key) !== page.nextSeq) throw missingEntry(name, page.nextSeq)
+        page.add(decodeRow(key, value, name, page.nextSeq))
+        if (page.isFull) break
       }
-      if (firstSeq + entries.length > state.seq) return entries
-      if (rows.length === 0) throw missingEntry(name, firstSeq + entries.length)
     }
+    return page.entries
   } finally {
     await iterator.close()
+  }
+}
+
+/** The entries of one read: up to `lastSeq`, or up to about `maxBytes` of updates, but at least one. */
+class Page {
+  readonly entries: LogEntry[] = []
+  readonly #name: string
+  readonly #firstSeq: number
+  readonly #lastSeq: number
+  readonly #maxBytes: number
+  #bytes = 0
+
+  constructor(name: string, firstSeq: number, lastSeq: number, maxBytes: number) {
+    this.#name = name
+    this.#firstSeq = firstSeq
+    this.#lastSeq = lastSeq
+    this.#maxBytes = maxBytes
+  }
+
+  get nextSeq(): number {
+    return this.#firstSeq + this.entries.length
+  }
+
+  get isFull(): boolean {
+    return this.nextSeq > this.#lastSeq || (this.#bytes > this.#maxBytes && this.entries.length > 0)
+  }
+
+  /** The entries of the next row, as many of them as fit. */
+  add(row: readonly LogEntry[]): void {
+    if (row[0] === undefined) throw missingEntry(this.#name, this.nextSeq)
+    for (const entry of row) {
+      if (this.isFull) return
+      this.#bytes += entry.update.length
+      if (this.#bytes > this.#maxBytes && this.entries.length > 0) return
+      this.entries.push(entry)
+    }
   }
 }
 

@@ -6,9 +6,11 @@ import type { LevelDatabase } from './level-database.ts'
 import { reasonOf } from './level-error.ts'
 import { stageRecord } from './level-append.ts'
 import { nameOfKey, UNSWEPT_RANGE, unsweptKey } from './level-keys.ts'
+import { lastReplaced } from './level-log.ts'
 import { assertWhole } from './level-recovery.ts'
 import { unneededRows, writeSnapshot } from './level-snapshots.ts'
 import { encodeBytes } from './records.ts'
+import type { LevelTables } from './level-tables.ts'
 import type { NewSnapshot } from './storage.ts'
 import type { WriteQueue, WriteStage } from './write-queue.ts'
 
@@ -23,6 +25,7 @@ export class LevelMaintenance {
   readonly #database: LevelDatabase
   readonly #states: DocumentStates
   readonly #writes: WriteQueue
+  readonly #tables: LevelTables
   readonly #logger: Logger
   /** One task at a time for each document. */
   readonly #tasks = new Map<DocumentName, Promise<unknown>>()
@@ -30,10 +33,17 @@ export class LevelMaintenance {
   readonly #unswept = new Set<DocumentName>()
   #isStopped = false
 
-  constructor(database: LevelDatabase, states: DocumentStates, writes: WriteQueue, logger: Logger) {
+  constructor(
+    database: LevelDatabase,
+    states: DocumentStates,
+    writes: WriteQueue,
+    tables: LevelTables,
+    logger: Logger,
+  ) {
     this.#database = database
     this.#states = states
     this.#writes = writes
+    this.#tables = tables
     this.#logger = logger
   }
 
@@ -168,8 +178,11 @@ export class LevelMaintenance {
     if (!this.#unswept.has(name)) return
     const before = await this.#states.get(name)
     const cleanUpTo = lastSwept?.generation === before.generation ? lastSwept.previousSeq : 0
-    for (const range of unneededRows(name, before, cleanUpTo)) {
+    const replacedUpTo = await lastReplaced(this.#database.level, name, before)
+    let removedBytes = 0
+    for (const range of unneededRows(name, before, cleanUpTo, replacedUpTo)) {
       if (this.#isStopped) return
+      removedBytes += await this.#database.tableBytes(range)
       await this.#database.clear(range)
     }
     await this.#writes.run([name], (stage) => {
@@ -179,6 +192,7 @@ export class LevelMaintenance {
       stage.add({ type: 'del', key: unsweptKey(name) })
       this.#unswept.delete(name)
     })
+    if (lastSwept === null || before.previousSeq > cleanUpTo) this.#tables.consider(removedBytes)
   }
 
   #enqueue<Result>(name: DocumentName, task: () => Promise<Result>): Promise<Result> {

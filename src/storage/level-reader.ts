@@ -42,7 +42,8 @@ export class LevelReader {
       const address = { name, generation, seq: snapshotSeq }
       return this.#orRecovered<DocumentHead>(address, AGAIN, async () => {
         const manifest = await readManifest(level, address)
-        const index = manifest === null ? null : await readIndex(level, address, manifest)
+        const index =
+          manifest === null ? null : await readIndex(level, this.#database.codec, address, manifest)
         if (manifest === null || index === null) return this.#goneOrDamaged(address)
         const { bytes, chunkBytes } = manifest
         return { ...head, snapshot: { seq: snapshotSeq, bytes, chunkBytes, index } }
@@ -77,7 +78,10 @@ export class LevelReader {
         const manifest = await readManifest(level, address)
         if (manifest === null) return this.#goneOrDamaged(address)
         if (!Number.isInteger(chunk) || chunk < 0 || chunk >= updateChunks(manifest)) return null
-        return (await readChunk(level, address, manifest, chunk)) ?? this.#goneOrDamaged(address)
+        const { codec } = this.#database
+        return (
+          (await readChunk(level, codec, address, manifest, chunk)) ?? this.#goneOrDamaged(address)
+        )
       })
     })
   }

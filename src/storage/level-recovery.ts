@@ -1,5 +1,4 @@
 import type { DocumentName } from '../../protocol/index.ts'
-import type { OpenLevel } from './database-files.ts'
 import type { DocumentState } from './document-states.ts'
 import type { LevelDatabase } from './level-database.ts'
 import { storageError } from './level-error.ts'
@@ -21,7 +20,7 @@ export async function assertWhole(
 ): Promise<void> {
   await database.ready()
   try {
-    if (state.snapshotSeq > 0) await readWholeSnapshot(database.level, name, state, damage)
+    if (state.snapshotSeq > 0) await readWholeSnapshot(database, name, state, damage)
     for (let after = state.snapshotSeq; after < state.seq;) {
       const page = await readLog(database.level, name, state, after, PAGE_BYTES)
       after = page.at(-1)?.seq ?? state.seq
@@ -38,16 +37,16 @@ export function isDamage(error: unknown): boolean {
 }
 
 async function readWholeSnapshot(
-  level: OpenLevel,
+  { level, codec }: LevelDatabase,
   name: DocumentName,
   { generation, snapshotSeq }: DocumentState,
   damage: unknown,
 ): Promise<void> {
   const address = { name, generation, seq: snapshotSeq }
   const manifest = await readManifest(level, address)
-  if (manifest === null || (await readIndex(level, address, manifest)) === null) throw damage
+  if (manifest === null || (await readIndex(level, codec, address, manifest)) === null) throw damage
   let bytes = 0
   for (let chunk = 0; chunk < updateChunks(manifest); chunk++)
-    bytes += (await readChunk(level, address, manifest, chunk))?.length ?? 0
+    bytes += (await readChunk(level, codec, address, manifest, chunk))?.length ?? 0
   if (bytes !== manifest.bytes) throw damage
 }

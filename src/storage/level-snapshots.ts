@@ -10,9 +10,10 @@ import {
   rowsBeforeGeneration,
   unsweptKey,
 } from './level-keys.ts'
+import { type ChunkCodec, decodeChunk, encodeChunk } from './chunk-records.ts'
+import { MAX_ROW_ENTRIES } from './log-rows.ts'
 import {
   checksumOf,
-  decodeBytes,
   decodeManifest,
   encodeBytes,
   encodeManifest,
@@ -56,7 +57,11 @@ export async function writeSnapshot(
   for (const bytes of [snapshot.update, snapshot.index]) {
     for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
       const key = chunkKey(name, generation, seq, chunkChecksums.length)
-      const value = encodeBytes(key, bytes.subarray(start, start + CHUNK_BYTES))
+      const value = await encodeChunk(
+        database.codec,
+        key,
+        bytes.subarray(start, start + CHUNK_BYTES),
+      )
       chunkChecksums.push(checksumOf(value))
       operations.push({ type: 'put', key, value })
       if (operations.length < CHUNKS_PER_WRITE) continue
@@ -88,6 +93,7 @@ export async function readManifest(
 /** Null: the snapshot has no such chunk, or is gone. */
 export async function readChunk(
   level: OpenLevel,
+  codec: ChunkCodec,
   address: SnapshotAddress,
   manifest: Manifest,
   number: number,
@@ -96,7 +102,7 @@ export async function readChunk(
   const stored = await level.get(key)
   if (stored === undefined) return null
   const place = placeOf(address, `chunk ${number}`)
-  const chunk = decodeBytes(key, stored, place)
+  const chunk = await decodeChunk(codec, key, stored, place)
   const { chunkChecksums } = manifest
   if (chunkChecksums.length > 0 && chunkChecksums[number] !== checksumOf(stored))
     throw recordDamaged(place, 'is of another attempt at the same snapshot')
@@ -105,6 +111,7 @@ export async function readChunk(
 
 export async function readIndex(
   level: OpenLevel,
+  codec: ChunkCodec,
   address: SnapshotAddress,
   manifest: Manifest,
 ): Promise<Uint8Array | null> {
@@ -112,7 +119,7 @@ export async function readIndex(
   const index = new Uint8Array(manifest.indexBytes)
   let offset = 0
   for (let number = first; offset < index.length; number++) {
-    const chunk = await readChunk(level, address, manifest, number)
+    const chunk = await readChunk(level, codec, address, manifest, number)
     if (chunk === null) return null
     if (chunk.length === 0 || offset + chunk.length > index.length)
       throw recordDamaged(placeOf(address, 'index'), 'has another length than its manifest says')
@@ -133,19 +140,22 @@ export function missing(address: SnapshotAddress): Error {
 
 /**
  * The rows which a document's record no longer needs: other generations, entries that both snapshots hold,
- * other snapshots. `cleanUpTo`: entries up to there are known to be gone, so that their tombstones are not walked again.
+ * other snapshots. `cleanUpTo`: entries up to there are known to be gone, so that their tombstones are not walked again, but for those
+ * of a row that goes on behind. `replacedUpTo`: of the entries that both snapshots hold, the last one in a row that holds nothing else.
  */
 export function unneededRows(
   name: string,
   state: DocumentState,
   cleanUpTo: number,
+  replacedUpTo: number,
 ): readonly KeyRange[] {
   const { generation, snapshotSeq, previousSeq } = state
+  const cleanFrom = Math.max(0, cleanUpTo - MAX_ROW_ENTRIES) + 1
   const ranges = [
     rowsBeforeGeneration('entry', name, generation),
     rowsBeforeGeneration('manifest', name, generation),
     rowsBeforeGeneration('chunk', name, generation),
-    rowRange('entry', name, generation, cleanUpTo + 1, Math.max(previousSeq, cleanUpTo) + 1),
+    rowRange('entry', name, generation, cleanFrom, Math.max(replacedUpTo + 1, cleanFrom)),
   ]
   for (const kind of ['manifest', 'chunk'] as const) {
     ranges.push(rowRange(kind, name, generation, 0, previousSeq))

@@ -11,6 +11,7 @@ import { findConcerned } from './level-damage-search.ts'
 import { learnState } from './level-log.ts'
 import { LevelMaintenance } from './level-maintenance.ts'
 import { LevelReader } from './level-reader.ts'
+import { LevelTables } from './level-tables.ts'
 import { recordDamaged } from './records.ts'
 import type {
   Append,
@@ -44,10 +45,16 @@ export interface LevelStorageOptions {
   readonly writeBufferBytes?: number
   /** LevelDB's cache of table blocks. Default 32 MiB. */
   readonly cacheBytes?: number
+  /**
+   * How much removed rows may take in LevelDB's tables before these are merged, or as much as all else in them. Default 1 MiB. Tables of more than
+   * 16 MiB LevelDB merges by itself, bit by bit.
+   */
+  readonly tableWasteBytes?: number
 }
 
 const DEFAULT_WRITE_BUFFER_BYTES = 16 * 1024 * 1024
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024
+const DEFAULT_TABLE_WASTE_BYTES = 1024 * 1024
 /** A few MB of memory; a document beyond costs two reads when it is next used. */
 const REMEMBERED_DOCUMENTS = 10_000
 /** Of damaged documents, in one line of the log; damage.json has them all. */
@@ -78,6 +85,7 @@ export class LevelStorage implements Storage {
   readonly #states: DocumentStates
   readonly #writes: WriteQueue
   readonly #reader: LevelReader
+  readonly #tables: LevelTables
   readonly #maintenance: LevelMaintenance
   readonly #underWay = new Set<Promise<unknown>>()
   #status: 'new' | 'open' | 'closed' = 'new'
@@ -103,10 +111,16 @@ export class LevelStorage implements Storage {
       return learnState(this.#database.level, name)
     })
     this.#writes = new WriteQueue(this.#database, this.#states)
+    this.#tables = new LevelTables(
+      this.#database,
+      this.#logger,
+      options.tableWasteBytes ?? DEFAULT_TABLE_WASTE_BYTES,
+    )
     this.#maintenance = new LevelMaintenance(
       this.#database,
       this.#states,
       this.#writes,
+      this.#tables,
       this.#logger,
     )
     this.#reader = new LevelReader(this.#database, this.#states, this.#maintenance)
@@ -245,14 +259,17 @@ export class LevelStorage implements Storage {
     await this.#opening?.catch(() => undefined)
     this.#status = 'closed'
     this.#maintenance.stop()
+    this.#tables.stop()
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
     await this.#maintenance.whenIdle()
-    if (this.#lock !== null)
+    if (this.#lock !== null) {
       await this.#maintenance.recordHeads().catch((error: unknown) =>
         this.#logger.warn('the ends of the logs could not be recorded', {
           error: reasonOf(error),
         }),
       )
+      await this.#tables.finish(this.#files.logBytes())
+    }
     try {
       await this.#database.close()
     } finally {

@@ -1,6 +1,5 @@
 import { crc32 } from 'node:zlib'
 import { StorageError } from '../errors.ts'
-import type { LogEntry, NewEntry } from './storage.ts'
 
 /**
  * The values of the database. Each is
@@ -11,7 +10,7 @@ import type { LogEntry, NewEntry } from './storage.ts'
  * turns up under another key is as wrong as a row with a flipped bit. Numbers are big endian.
  */
 const CRC_BYTES = 4
-const HEADER_BYTES = CRC_BYTES + 1
+export const HEADER_BYTES = CRC_BYTES + 1
 const RECORD_VERSION = 1
 
 /** What is on disk under a document's name. A name without a record has generation 0 and nothing else. */
@@ -68,7 +67,8 @@ export function recordDamaged(place: RecordPlace, fault: string, cause?: unknown
 
 /** version(2) database id(8): the one record whose shape every later version keeps. */
 const MAGIC = Buffer.from('y-rooms\n')
-export const FORMAT_VERSION = 1
+/** 2: a row of the log may hold several entries, and chunks of snapshots may be deflated. */
+export const FORMAT_VERSION = 2
 
 export interface FormatRecord {
   readonly version: number
@@ -124,40 +124,6 @@ export function decodeDocument(key: Uint8Array, stored: Uint8Array, name: string
   }
 }
 
-/** received at(8, float) author length(4) author, then the update to the end */
-const ENTRY_HEADER_BYTES = HEADER_BYTES + 8 + 4
-const NO_AUTHOR = 0xffff_ffff
-
-export function encodeEntry(key: Uint8Array, entry: NewEntry): Uint8Array {
-  const authorBytes = entry.author === null ? 0 : Buffer.byteLength(entry.author)
-  const value = Buffer.allocUnsafe(ENTRY_HEADER_BYTES + authorBytes + entry.update.length)
-  value.writeDoubleBE(entry.receivedAt, HEADER_BYTES)
-  value.writeUInt32BE(entry.author === null ? NO_AUTHOR : authorBytes, HEADER_BYTES + 8)
-  if (entry.author !== null) value.write(entry.author, ENTRY_HEADER_BYTES)
-  value.set(entry.update, ENTRY_HEADER_BYTES + authorBytes)
-  return seal(key, value)
-}
-
-export function decodeEntry(
-  key: Uint8Array,
-  stored: Uint8Array,
-  name: string,
-  seq: number,
-): LogEntry {
-  const place = { name, what: `log entry ${seq}` }
-  const value = unseal(key, stored, ENTRY_HEADER_BYTES, place)
-  const authorLength = value.readUInt32BE(HEADER_BYTES + 8)
-  const updateStart = ENTRY_HEADER_BYTES + (authorLength === NO_AUTHOR ? 0 : authorLength)
-  if (updateStart > value.length) throw recordDamaged(place, 'is too short')
-  return {
-    seq,
-    update: bytesFrom(value, updateStart),
-    author:
-      authorLength === NO_AUTHOR ? null : value.toString('utf8', ENTRY_HEADER_BYTES, updateStart),
-    receivedAt: value.readDoubleBE(HEADER_BYTES),
-  }
-}
-
 /** bytes(8) chunk bytes(4) index bytes(8), then a checksum(4) for each chunk */
 const MANIFEST_BYTES = HEADER_BYTES + 8 + 4 + 8
 
@@ -183,6 +149,19 @@ export function decodeManifest(key: Uint8Array, stored: Uint8Array, place: Recor
   }
 }
 
+export function encodeMerged(key: Uint8Array, bytes: number): Uint8Array {
+  const value = Buffer.allocUnsafe(HEADER_BYTES + 8)
+  value.writeBigUInt64BE(BigInt(bytes), HEADER_BYTES)
+  return seal(key, value)
+}
+
+/** 0 when the record is damaged: the tables are merged once too often, and it is written anew. */
+export function decodeMerged(key: Uint8Array, stored: Uint8Array): number {
+  const value = asBuffer(stored)
+  const isWhole = value.length >= HEADER_BYTES + 8 && value.readUInt32BE(0) === checksum(key, value)
+  return isWhole ? Number(value.readBigUInt64BE(HEADER_BYTES)) : 0
+}
+
 /** A record of bytes alone: a chunk of a snapshot, or the empty mark of an unswept document. */
 export function encodeBytes(key: Uint8Array, bytes: Uint8Array): Uint8Array {
   const value = Buffer.allocUnsafe(HEADER_BYTES + bytes.length)
@@ -199,8 +178,9 @@ export function checksumOf(stored: Uint8Array): number {
   return asBuffer(stored).readUInt32BE(0)
 }
 
-function seal(key: Uint8Array, value: Buffer): Buffer {
-  value[CRC_BYTES] = RECORD_VERSION
+/** Fills in the header of a record. */
+export function seal(key: Uint8Array, value: Buffer, version = RECORD_VERSION): Buffer {
+  value[CRC_BYTES] = version
   value.writeUInt32BE(checksum(key, value), 0)
   return value
 }
@@ -211,12 +191,22 @@ function unseal(
   leastBytes: number,
   place: RecordPlace,
 ): Buffer {
+  const { value, version } = unsealAny(key, stored, place)
+  if (version !== RECORD_VERSION || value.length < leastBytes)
+    throw recordDamaged(place, `has the unknown version ${version}`)
+  return value
+}
+
+/** A record of whatever version, its checksum compared. */
+export function unsealAny(
+  key: Uint8Array,
+  stored: Uint8Array,
+  place: RecordPlace,
+): { readonly value: Buffer; readonly version: number } {
   const value = asBuffer(stored)
   if (value.length < HEADER_BYTES || value.readUInt32BE(0) !== checksum(key, value))
     throw recordDamaged(place, 'does not match its checksum')
-  if (value[CRC_BYTES] !== RECORD_VERSION || value.length < leastBytes)
-    throw recordDamaged(place, `has the unknown version ${value[CRC_BYTES]}`)
-  return value
+  return { value, version: value[CRC_BYTES] as number }
 }
 
 function checksum(key: Uint8Array, value: Buffer): number {
@@ -228,6 +218,6 @@ function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 /** A plain Uint8Array, whose `slice` copies, where a Buffer's does not. */
-function bytesFrom(value: Buffer, start: number): Uint8Array {
-  return new Uint8Array(value.buffer, value.byteOffset + start, value.length - start)
+export function bytesFrom(value: Buffer, start: number, end = value.length): Uint8Array {
+  return new Uint8Array(value.buffer, value.byteOffset + start, end - start)
 }

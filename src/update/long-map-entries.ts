@@ -19,10 +19,12 @@ interface Entries {
  * client cuts one, so the scan refuses what would.
  */
 export class LongMapEntries {
-  readonly #clients = new Map<number, Entries>()
+  /** Made with the first entry: nearly no document has one, and every scan asks. */
+  #clients: Map<number, Entries> | null = null
 
   /** Takes in an entry behind those of its client. */
   append({ client, from, to }: ClockRange): void {
+    this.#clients ??= new Map()
     let entries = this.#clients.get(client)
     if (entries === undefined) this.#clients.set(client, (entries = { starts: [], ends: [] }))
     entries.starts.push(from)
@@ -31,7 +33,7 @@ export class LongMapEntries {
 
   /** The entry that a cut before this clock would go through, or null. */
   cutBy(client: number, clock: number): ClockRange | null {
-    const entries = this.#clients.get(client)
+    const entries = this.#clients?.get(client)
     if (entries === undefined) return null
     // One that starts at this clock is not cut by it.
     const position = lastUpTo(entries.starts, clock - 1)
@@ -42,14 +44,14 @@ export class LongMapEntries {
 
   /** Forgets those of a client from this clock on: they came with an update that was never written. */
   truncate(client: number, clock: number): void {
-    const entries = this.#clients.get(client)
+    const entries = this.#clients?.get(client)
     if (entries !== undefined)
       this.#remove(client, entries, lastUpTo(entries.starts, clock - 1) + 1)
   }
 
   /** Forgets those that lie in a deleted range. */
   delete({ client, from, to }: ClockRange): void {
-    const entries = this.#clients.get(client)
+    const entries = this.#clients?.get(client)
     if (entries === undefined) return
     const first = lastUpTo(entries.starts, from - 1) + 1
     const last = lastUpTo(entries.ends, to)
@@ -58,6 +60,8 @@ export class LongMapEntries {
 
   clone(): LongMapEntries {
     const copy = new LongMapEntries()
+    if (this.#clients === null) return copy
+    copy.#clients = new Map()
     for (const [client, { starts, ends }] of this.#clients)
       copy.#clients.set(client, { starts: [...starts], ends: [...ends] })
     return copy
@@ -65,20 +69,20 @@ export class LongMapEntries {
 
   get byteSize(): number {
     let bytes = 0
-    for (const { starts } of this.#clients.values())
+    for (const { starts } of this.#clients?.values() ?? [])
       bytes += CLIENT_BYTES + starts.length * ENTRY_BYTES
     return bytes
   }
 
   /** For writing: each client with its entries in the order of their clocks. */
   *clients(): Generator<readonly [client: number, starts: readonly number[], ends: number[]]> {
-    for (const [client, { starts, ends }] of this.#clients) yield [client, starts, ends]
+    for (const [client, { starts, ends }] of this.#clients ?? []) yield [client, starts, ends]
   }
 
   #remove(client: number, entries: Entries, from: number, to = entries.starts.length): void {
     if (to <= from) return
     entries.starts.splice(from, to - from)
     entries.ends.splice(from, to - from)
-    if (entries.starts.length === 0) this.#clients.delete(client)
+    if (entries.starts.length === 0) this.#clients?.delete(client)
   }
 }

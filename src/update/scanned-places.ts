@@ -29,8 +29,9 @@ export class ScannedPlaces {
   readonly #clockOf: (client: number) => number
   readonly #places: Place[] = []
   /** The claim of a run whose place is not known yet. */
-  readonly #claims = new Map<number, PlaceClaim>()
-  readonly #sections = new Map<number, SectionRuns>()
+  #claims: Map<number, PlaceClaim> | null = null
+  /** Without the one being read. A keystroke has no other, and one scan in a thousand is of more. */
+  #sections: Map<number, SectionRuns> | null = null
   #section: SectionRuns | null = null
 
   constructor(
@@ -44,15 +45,18 @@ export class ScannedPlaces {
   /** The number of the run that a new struct from this clock on belongs to. Clocks of a client come in order. */
   add(client: number, from: number, claim: PlaceClaim): number {
     if (this.#section?.client !== client) {
+      if (this.#section !== null) {
+        this.#sections ??= new Map()
+        this.#sections.set(this.#section.client, this.#section)
+      }
       this.#section = { client, starts: [], runs: [] }
-      this.#sections.set(client, this.#section)
     }
     const { starts, runs } = this.#section
     const place = this.#find(claim)
     const last = runs.at(-1)
     if (last !== undefined && place !== UNKNOWN && this.#places[last] === place) return last
     const run = this.#places.push(place) - 1
-    if (place === UNKNOWN) this.#claims.set(run, claim)
+    if (place === UNKNOWN) (this.#claims ??= new Map()).set(run, claim)
     starts.push(from)
     runs.push(run)
     return run
@@ -65,12 +69,14 @@ export class ScannedPlaces {
 
   /** Finds what is open. Everything referred to is there, and nothing refers to itself in a circle. */
   settle(): void {
-    for (const open of this.#claims.keys()) {
+    const claims = this.#claims
+    if (claims === null) return
+    for (const open of claims.keys()) {
       // By a list of its own, not by recursion: chains are as long as an update.
       const chain = [open]
       while (chain.length > 0) {
         const run = chain.at(-1) as number
-        const claim = this.#claims.get(run) as PlaceClaim
+        const claim = claims.get(run) as PlaceClaim
         const place = this.#places[run] === UNKNOWN ? this.#find(claim) : this.placeOfRun(run)
         if (place !== UNKNOWN) {
           this.#places[run] = place
@@ -85,7 +91,9 @@ export class ScannedPlaces {
   /** All runs, those of each client in the order of their clocks. Only when settled. */
   all(): PlaceRun[] {
     const all: PlaceRun[] = []
-    for (const { client, starts, runs } of this.#sections.values())
+    if (this.#section === null) return all
+    const sections = this.#sections === null ? [] : [...this.#sections.values()]
+    for (const { client, starts, runs } of [...sections, this.#section])
       for (const [position, run] of runs.entries())
         all.push({ client, from: starts[position] as number, place: this.placeOfRun(run) })
     return all
@@ -107,7 +115,8 @@ export class ScannedPlaces {
   /** The run of this update that a claim refers to, or -1 before it was read. */
   #runOf(claim: PlaceClaim): number {
     if (claim.kind === 'known') return -1
-    const section = this.#sections.get(claim.client)
+    const section =
+      this.#section?.client === claim.client ? this.#section : this.#sections?.get(claim.client)
     if (section === undefined) return -1
     return section.runs[lastUpTo(section.starts, claim.clock)] ?? -1
   }

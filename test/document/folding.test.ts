@@ -109,14 +109,14 @@ describe('folding an open document', () => {
 
   test('[LOG12] the log of a large document is folded after more entries than that of a small one', async () => {
     const { compaction, document, write } = await scene()
-    await write('x'.repeat(40 * 1024))
+    await write('x'.repeat(4 * 48 * 1024))
     await compaction.run(document)
     const due: number[] = []
     for (let entries = 1; entries <= 45; entries++) {
       await write('y')
       if (compaction.isDue(document)) due.push(entries)
     }
-    // 40 KiB and a little more: one entry for each KiB, though ten would be enough for a small one.
+    // Four times 48 KiB and a little more: four times as many as would be enough for a small one.
     expect(due[0]).toBeGreaterThanOrEqual(41)
     expect(due.at(-1)).toBe(45)
     const small = await scene()

@@ -75,7 +75,7 @@ function pickStep(random: Random): Step {
 }
 
 function planDeath(random: Random, step: Step): DeathOrder {
-  const longest = step === 'fold' ? 80_000 : step === 'replace' ? 8000 : 1500
+  const longest = step === 'fold' ? 80_000 : step === 'replace' || step === 'merge' ? 8000 : 1500
   return {
     step,
     count: step === 'append' ? random.int(1, 20) : step === 'sweep' ? random.int(1, 9) : 1,

@@ -8,6 +8,9 @@ import { createDocumentServer, levelStorage } from 'y-rooms/server'
 import { orderDeath, watchLevelAndWorkers, watchStorage } from './step-reports.ts'
 import type { ServerHears, ServerSays, ServerSettings } from './steps.ts'
 
+/** So little that tables are rewritten although the documents are small. */
+const TABLE_WASTE_BYTES = 16 * 1024
+
 const importMs = performance.now()
 const settings = JSON.parse(process.argv[2] ?? '') as ServerSettings
 const say = (said: ServerSays): boolean => process.stdout.write(`${JSON.stringify(said)}\n`)
@@ -26,7 +29,9 @@ const logger = {
   },
 }
 const documents = createDocumentServer({
-  storage: watchStorage(levelStorage(settings.directory, { logger })),
+  storage: watchStorage(
+    levelStorage(settings.directory, { logger, tableWasteBytes: TABLE_WASTE_BYTES }),
+  ),
   compactAfterEntries: settings.compactAfterEntries,
   compactAfterBytes: settings.compactAfterBytes,
   logger,

@@ -43,7 +43,7 @@ async function reporting<Result>(step: Step, work: () => Promise<Result>): Promi
 
 function dieSoon(step: Step, microseconds: number): void {
   // A fold takes as long as its thread takes to start; what is a write is over in a millisecond, less than a timer.
-  if (step === 'fold' || step === 'replace' || step === 'open') {
+  if (step === 'fold' || step === 'replace' || step === 'open' || step === 'merge') {
     setTimeout(die, microseconds / 1000)
     return
   }
@@ -75,15 +75,18 @@ let replacing = 0
 /** Wraps what LevelDB and the worker threads are asked, for all code in this process. */
 export function watchLevelAndWorkers(): void {
   const level = Level.prototype as unknown as Record<
-    'batch' | 'clear',
+    'batch' | 'clear' | 'compactRange',
     (this: unknown, ...args: unknown[]) => Promise<unknown>
   >
-  const { batch, clear } = level
+  const { batch, clear, compactRange } = level
   level.batch = function (operations, ...rest) {
     return reporting(stepOf(operations as Operation[]), () => batch.call(this, operations, ...rest))
   }
   level.clear = function (...args) {
     return reporting('sweep', () => clear.call(this, ...args))
+  }
+  level.compactRange = function (...args) {
+    return reporting('merge', () => compactRange.call(this, ...args))
   }
   const { run } = Piscina.prototype
   Piscina.prototype.run = function (task: { kind: string }, ...rest) {

@@ -21,6 +21,8 @@ export const STEPS = {
   sweep: 'S',
   /** The mark that rows are to be removed is taken away. */
   unmark: 'U',
+  /** LevelDB's tables are rewritten without what was removed. */
+  merge: 'T',
   /** A document is deleted. */
   remove: 'D',
 } as const
@@ -35,6 +37,7 @@ export const COMPACTION_STEPS = [
   'record',
   'sweep',
   'unmark',
+  'merge',
 ] as const satisfies Step[]
 
 /** An order to the server to end itself with SIGKILL at the `count`-th time that it comes to a step. */

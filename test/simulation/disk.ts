@@ -1,3 +1,5 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { DEFLATE_OPTIONS, INFLATE_OPTIONS } from '../../src/storage/chunk-records.ts'
 import type { DatabaseFiles, OpenLevel, OpenRequest } from '../../src/storage/database-files.ts'
 import { StorageError } from '../../src/errors.ts'
 import { Random } from '../update/random-world.ts'
@@ -55,9 +57,15 @@ export class SimulatedDisk {
   filesFor(life: Life): DatabaseFiles {
     return {
       directory: 'simulated',
+      // Not on the thread pool, which no seed decides on.
+      codec: {
+        deflate: (bytes) => Promise.resolve(deflateRawSync(bytes, DEFLATE_OPTIONS)),
+        inflate: (bytes) => Promise.resolve(inflateRawSync(bytes, INFLATE_OPTIONS)),
+      },
       lock: () => this.#lock(life),
       isNew: () => !this.#isCreated,
       open: (request) => this.#open(life, request),
+      logBytes: () => 0,
       droppedLines: () => [],
     }
   }

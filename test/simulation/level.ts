@@ -103,6 +103,18 @@ export class SimulatedLevel {
     }
   }
 
+  /** As if all rows were in tables. */
+  approximateSize(): Promise<number> {
+    return this.#read(() =>
+      [...this.#rows.values()].reduce((sum, [key, value]) => sum + key.length + value.length, 0),
+    )
+  }
+
+  /** Whether it is cut short or not, nothing changes for a reader. */
+  compactRange(): Promise<void> {
+    return this.#call(() => this.#pause())
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     await Promise.allSettled(this.#underWay)

@@ -10,6 +10,9 @@ import type { Random } from '../update/random-world.ts'
 import type { SimulatedDisk } from './disk.ts'
 import { Life, type Timeline } from './timeline.ts'
 
+/** So little that tables are rewritten although the documents are small. */
+const TABLE_WASTE_BYTES = 512
+
 /** What differs between servers of one story. */
 export interface ServerSettings {
   /** Absent in stories that are older: 0. */
@@ -65,7 +68,10 @@ export class ServerNode {
     this.server = new Server(
       resolveOptions({
         ...options,
-        storage: new LevelStorage(disk.filesFor(this.life), { logger }),
+        storage: new LevelStorage(disk.filesFor(this.life), {
+          logger,
+          tableWasteBytes: TABLE_WASTE_BYTES,
+        }),
         clock: timeline.serverClock(this.life),
         authorize: (user) => (readers.has(user?.id ?? '') ? 'read' : 'write'),
         logger,

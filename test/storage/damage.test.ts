@@ -5,7 +5,7 @@ import { Level } from 'level'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { documentKey, entryKey, FORMAT_COPY_KEY, FORMAT_KEY } from '../../src/storage/level-keys.ts'
 import { levelStorage } from '../../src/storage/level-storage.ts'
-import { encodeFormat } from '../../src/storage/records.ts'
+import { encodeFormat, FORMAT_VERSION } from '../../src/storage/records.ts'
 import { asName, entriesOf, readAll } from '../../src/storage/storage-scenes.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { flipBit, withRows } from '../support/storage-surgery.ts'
@@ -220,7 +220,7 @@ describe('[ST1] what is no database of ours', () => {
     await withRows(directory, (level) =>
       level.put(
         FORMAT_KEY,
-        encodeFormat(FORMAT_KEY, { version: 2, databaseId: '0123456789abcdef' }),
+        encodeFormat(FORMAT_KEY, { version: FORMAT_VERSION + 1, databaseId: '0123456789abcdef' }),
       ),
     )
     await expect(levelStorage(directory).open()).rejects.toMatchObject({

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { CHUNK_BYTES } from '../../protocol/index.ts'
+import { decodeChunk, threadPoolCodec } from '../../src/storage/chunk-records.ts'
 import { chunkKey, entryKey, manifestKey } from '../../src/storage/level-keys.ts'
 import { levelStorage } from '../../src/storage/level-storage.ts'
-import { decodeBytes, encodeBytes } from '../../src/storage/records.ts'
+import { encodeBytes } from '../../src/storage/records.ts'
 import { asName, entriesOf, readAll, readSnapshot } from '../../src/storage/storage-scenes.ts'
 import type { NewSnapshot, Storage } from '../../src/storage/storage.ts'
 import { allKeys, flipBit, withRows } from '../support/storage-surgery.ts'
@@ -122,7 +123,8 @@ describe('T10 [ST13] a damaged newest snapshot', () => {
       const directory = await folded(4, 8)
       const key = chunkKey('a', 0, 8, number)
       await withRows(directory, async (level) => {
-        const { length } = decodeBytes(key, (await level.get(key))!, { name: 'a', what: 'chunk' })
+        const place = { name: 'a', what: 'chunk' }
+        const { length } = await decodeChunk(threadPoolCodec, key, (await level.get(key))!, place)
         await level.put(key, encodeBytes(key, new Uint8Array(length).fill(77)))
       })
       await expectRecovered(directory, 4)
