@@ -30,6 +30,22 @@ const { status } = spawnSync(
 )
 process.exitCode = status ?? 1
 
+// A whole run ends with the part of the integration tests that says most about long polling, WebSocket being blocked.
+if (status === 0 && process.argv.length === 2) {
+  const polling = spawnSync(
+    process.execPath,
+    [
+      join(root, 'scripts/test-polling.mjs'),
+      ...['joining', 'pulling', 'returning', 'provider', 'access'].map(
+        (name) => `test/e2e/${name}`,
+      ),
+      'test/client/real-server',
+    ],
+    { cwd: root, stdio: 'inherit' },
+  )
+  process.exitCode = polling.status ?? 1
+}
+
 function findChromium() {
   const given = process.env.CHROMIUM
   if (given) {

@@ -21,6 +21,8 @@ export class ParkedUploads {
   readonly #keepMs: number
   /** In the order in which they expire: a Map keeps insertion order. */
   readonly #parked = new Map<string, Parked>()
+  /** Those that a connection still has, and what makes it park them. */
+  readonly #held = new Map<string, () => void>()
   #bytes = 0
   #cancelExpiry: CancelTimer | null = null
   #isClosed = false
@@ -34,6 +36,19 @@ export class ParkedUploads {
   /** What has arrived of all that is kept. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /**
+   * A connection has an upload of this name. It may be dead without anybody having noticed: `park` is called when the client comes back
+   * through another one.
+   */
+  hold(name: string, park: () => void): void {
+    this.#held.set(name, park)
+  }
+
+  /** The connection has it no longer: it was handed in, or parked. */
+  release(name: string, park: () => void): void {
+    if (this.#held.get(name) === park) this.#held.delete(name)
   }
 
   park(name: string, upload: Upload): void {
@@ -50,6 +65,7 @@ export class ParkedUploads {
 
   /** The upload of this name; it is forgotten here. Null if there is none of this size. */
   take(name: string, size: number): Upload | null {
+    this.#held.get(name)?.()
     const parked = this.#parked.get(name)
     if (parked === undefined || parked.upload.bytes.length !== size) return null
     this.#drop(name)
@@ -60,6 +76,7 @@ export class ParkedUploads {
     this.#isClosed = true
     this.#cancelExpiry?.()
     this.#parked.clear()
+    this.#held.clear()
     this.#bytes = 0
   }
 

@@ -7,6 +7,7 @@ export interface UploadHere extends Upload {
   readonly document: DocumentHandle
   /** Under which name it is kept when the connection is lost; null: not at all. */
   readonly parkedAs: string | null
+  readonly park: () => void
   touchedAt: number
 }
 
@@ -59,11 +60,11 @@ export class Uploads {
     const upload = offset === 0 ? this.#start(document, id, size, parkedAs) : this.#uploads.get(key)
     if (upload === undefined || upload.received !== offset) {
       // With a name its sender can ask where to go on.
-      if (upload?.parkedAs === null) this.#uploads.delete(key)
+      if (upload?.parkedAs === null) this.#forget(key)
       throw new DocumentError('upload-lost', 'a chunk of this upload is missing; send it again')
     }
     if (offset + bytes.length > upload.bytes.length) {
-      this.#uploads.delete(key)
+      this.#forget(key)
       throw new DocumentError('malformed-request', 'the chunk does not fit into its upload')
     }
     upload.bytes.set(bytes, offset)
@@ -77,10 +78,10 @@ export class Uploads {
     const key = keyOf(document, id)
     const upload = this.#uploads.get(key)
     if (upload === undefined || upload.received < upload.bytes.length) {
-      if (upload?.parkedAs === null) this.#uploads.delete(key)
+      if (upload?.parkedAs === null) this.#forget(key)
       throw new DocumentError('upload-lost', 'this upload is not complete; send it again')
     }
-    this.#uploads.delete(key)
+    this.#forget(key)
     return upload
   }
 
@@ -95,9 +96,6 @@ export class Uploads {
   }
 
   #continue(document: DocumentHandle, id: number, size: number, parkedAs: string): number {
-    // Joined again through the same connection: it is here still.
-    for (const [key, upload] of this.#uploads)
-      if (upload.parkedAs === parkedAs && upload.document === document) this.#park(key)
     const parked = this.#options.parked.take(parkedAs, size)
     const upload = this.#start(document, id, size, parkedAs, parked)
     return upload.received
@@ -111,7 +109,7 @@ export class Uploads {
     begun: Upload | null = null,
   ): UploadHere {
     const key = keyOf(document, id)
-    this.#uploads.delete(key)
+    this.#forget(key)
     try {
       this.#makeRoom(document, size)
     } catch (error) {
@@ -121,12 +119,14 @@ export class Uploads {
     const upload: UploadHere = {
       document,
       parkedAs,
+      park: () => this.#park(key),
       // Untouched pages of a fresh buffer cost no memory until bytes arrive.
       bytes: begun?.bytes ?? new Uint8Array(size),
       received: begun?.received ?? 0,
       touchedAt: this.#options.clock.now(),
     }
     this.#uploads.set(key, upload)
+    if (parkedAs !== null) this.#options.parked.hold(parkedAs, upload.park)
     return upload
   }
 
@@ -154,8 +154,14 @@ export class Uploads {
 
   #park(key: string): void {
     const upload = this.#uploads.get(key)
-    this.#uploads.delete(key)
+    this.#forget(key)
     if (upload !== undefined) this.restore(upload)
+  }
+
+  #forget(key: string): void {
+    const upload = this.#uploads.get(key)
+    this.#uploads.delete(key)
+    if (upload?.parkedAs != null) this.#options.parked.release(upload.parkedAs, upload.park)
   }
 }
 

@@ -78,6 +78,27 @@ test('T22 with WebSocket blocked everything goes over polling', async () => {
   await expect.poll(() => bob.doc.getText('body').length).toBe(1_200_000)
 })
 
+test('T22 T51 over long polling everybody has the same permissions', async () => {
+  const server = await startServer(await tempDirectory(), {
+    authenticate: ({ auth }) => ({ id: String(auth['token']) }),
+    authorize: (user) =>
+      user?.id === 'writer' ? 'write' : user?.id === 'reader' ? 'read' : 'none',
+  })
+  onTestFinished(() => server.close())
+  const as = (token: string): SocketIOProvider =>
+    open(server.url, { token, socketIo: { transports: ['polling'] } })
+  const [writer, reader, stranger] = [as('writer'), as('reader'), as('stranger')]
+  await expect(stranger.whenSynced).rejects.toMatchObject({ code: 'forbidden' })
+  await Promise.all([writer.whenSynced, reader.whenSynced])
+  writer.doc.getText('body').insert(0, 'written')
+  await writer.whenSaved()
+  await expect.poll(() => reader.doc.getText('body').toJSON()).toBe('written')
+  reader.doc.getText('body').insert(0, 'not to be ')
+  await expect(reader.whenSaved()).rejects.toMatchObject({ code: 'read-only' })
+  expect(reader.saveState).toBe('rejected')
+  expect(writer.doc.getText('body').toJSON()).toBe('written')
+})
+
 test('T56 a server that is not there yet is found when it comes, and after it went', async () => {
   const directory = await tempDirectory()
   const first = await startServer(directory)

@@ -100,6 +100,19 @@ describe('uploads', () => {
     expect(second.take(8)).toEqual(bytes(1, 2, 3, 4, 5))
   })
 
+  test('[UP3] also while the connection that it came through is dead and nobody has noticed', () => {
+    const { add, take, connect } = scene()
+    const chunk = { upload: 1, offset: 0, size: 5, key: 'a' }
+    add(chunk, bytes(1, 2, 3))
+    const second = connect()
+    expect(second.add(chunk, NOTHING)).toBe(3)
+    expect(() => add({ ...chunk, offset: 3 }, bytes(4, 5))).toThrow(code('upload-lost'))
+    second.add({ ...chunk, offset: 3 }, bytes(4, 5))
+    expect(() => take(1)).toThrow(code('upload-lost'))
+    expect(second.take(1)).toEqual(bytes(1, 2, 3, 4, 5))
+    expect(connect().add(chunk, NOTHING)).toBe(0)
+  })
+
   test('[UP3] who asks for what is not there, or is of another size, begins at nothing', () => {
     const { add, uploads, connect } = scene()
     add({ upload: 1, offset: 0, size: 5, key: 'a' }, bytes(1, 2, 3))

@@ -112,6 +112,8 @@ describe('large transfers', () => {
     await writer.whenSaved()
     expect(progress, `seed ${seed}`).toEqual([...progress].sort((a, b) => a - b))
     expect(progress.at(-1)).toBeGreaterThan(50 * MIB)
+    // In pieces for the reader as well.
+    await server.documents.compact('large')
     const reader = open(server.url)
     await reader.whenSynced
     expectEqualDocuments(reader.doc, writer.doc)
