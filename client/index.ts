@@ -33,6 +33,7 @@ export type {
   TrackedPersistence,
 } from './persistence/local-persistence.ts'
 export type { PersistenceSource } from './local-copy.ts'
+export { seedOnce } from './seed-once.ts'
 export { SocketIOConnection } from './connection.ts'
 export type {
   ConnectionEvents,
