@@ -43,6 +43,8 @@ printTable(rows)
 async function foldUpTo(storage, epoch, seq) {
   const folded = fold({ ...parts, updates: updates.slice(foldedUpTo, seq) })
   await storage.replacePrefix(NAME, epoch, { seq, ...folded })
+  // Refused when its turn has come: behind the removal of what was replaced.
+  await storage.replacePrefix(NAME, epoch, { seq: 0, ...folded })
   parts = { snapshot: folded.update, index: folded.index }
   foldedUpTo = seq
 }
