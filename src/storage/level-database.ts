@@ -151,9 +151,21 @@ export class LevelDatabase {
   /** Rewrites all tables without what was removed, on LevelDB's own thread, and notes how large they are then. A crash leaves the old ones or the new. */
   async mergeTables(): Promise<void> {
     await this.ready()
-    await this.level.compactRange(ALL_KEYS.gte, ALL_KEYS.lt)
+    const hadTables = (await this.tableBytes()) > 0
+    await this.#compactAll()
+    if (!hadTables) {
+      // LevelDB has put its first table so deep that merging leaves it alone, until a row from both ends of the keys lies above it.
+      if (this.#databaseId === null) throw unavailable(this.#directory)
+      await this.write(formatRows(this.#databaseId))
+      await this.#compactAll()
+    }
     const value = encodeMerged(MERGED_KEY, await this.tableBytes())
     await this.write([{ type: 'put', key: MERGED_KEY, value }])
+  }
+
+  async #compactAll(): Promise<void> {
+    await this.ready()
+    await this.level.compactRange(ALL_KEYS.gte, ALL_KEYS.lt)
   }
 
   /** How large the tables were after the last merge; 0 if there was none. */

@@ -46,7 +46,7 @@ export interface LevelStorageOptions {
   /** LevelDB's cache of table blocks. Default 32 MiB. */
   readonly cacheBytes?: number
   /**
-   * How much removed rows may take in LevelDB's tables before these are merged, or as much as all else in them. Default 1 MiB. Tables of more than
+   * How much removed rows may take in LevelDB's tables before these are merged, or as much as all else in them. Default 128 KiB. Tables of more than
    * 16 MiB LevelDB merges by itself, bit by bit.
    */
   readonly tableWasteBytes?: number
@@ -54,7 +54,7 @@ export interface LevelStorageOptions {
 
 const DEFAULT_WRITE_BUFFER_BYTES = 16 * 1024 * 1024
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024
-const DEFAULT_TABLE_WASTE_BYTES = 1024 * 1024
+const DEFAULT_TABLE_WASTE_BYTES = 128 * 1024
 /** A few MB of memory; a document beyond costs two reads when it is next used. */
 const REMEMBERED_DOCUMENTS = 10_000
 /** Of damaged documents, in one line of the log; damage.json has them all. */

@@ -12,6 +12,7 @@ import { tempDirectory } from '../support/temp-directory.ts'
 const A = asName('a')
 const B = asName('b')
 const MIB = 1024 * 1024
+const A_INDEX = Uint8Array.of(1)
 
 describe('removed rows', () => {
   test('[ST17] leave the disk after a replacement, and nothing else does', async () => {
@@ -47,6 +48,26 @@ describe('removed rows', () => {
       numbered(1, 9).map((entry) => ({ ...entry, update: expect.any(Uint8Array) as Uint8Array })),
     )
     await third.close()
+  })
+
+  test('[ST17] leave the disk when a database is closed for the first time, all of it in the log', async () => {
+    const directory = await tempDirectory()
+    const storage = levelStorage(directory, { tableWasteBytes: 64 * 1024 })
+    await storage.open()
+    const { epoch } = await storage.head(A)
+    for (let seq = 1; seq <= 40; seq++) {
+      const update = crypto.getRandomValues(new Uint8Array(60_000))
+      await storage.append([{ name: A, epoch, entries: [{ update, author: null, receivedAt: 1 }] }])
+    }
+    for (const seq of [39, 40, 0])
+      await storage.replacePrefix(A, epoch, { seq, update: Uint8Array.of(seq), index: A_INDEX })
+    await storage.close()
+    expect(await tableBytes(directory)).toBeLessThan(MIB / 2)
+    const again = levelStorage(directory)
+    await again.open()
+    expect(await again.head(A)).toMatchObject({ epoch, seq: 40, snapshot: { seq: 40 } })
+    expect(await readAll(again, A, epoch, 39)).toHaveLength(1)
+    await again.close()
   })
 
   test('[ST17] are merged away when half of the tables may be waste, one merge at a time, and never in a large database', async () => {
