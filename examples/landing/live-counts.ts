@@ -37,7 +37,10 @@ function gauge(metrics: string, name: string): number | null {
 }
 
 function sentence({ people, documents }: Counts): string {
-  if (people === 0) return 'Nobody is here yet. Open something and send the link.'
-  const are = people === 1 ? '1 person is' : `${people} people are`
-  return `${are} here now, with ${documents} ${documents === 1 ? 'document' : 'documents'} open.`
+  if (people === 0) return 'Nobody is here yet'
+  return `${plural(people, 'person', 'people')} in ${plural(documents, 'document', 'documents')} now`
+}
+
+function plural(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`
 }

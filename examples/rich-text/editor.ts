@@ -45,7 +45,11 @@ export function createEditor(parent: HTMLElement, document: Doc, awareness: Awar
       }),
     ],
     editorProps: {
-      attributes: { 'aria-label': 'Text of the document', role: 'textbox', 'aria-multiline': 'true' },
+      attributes: {
+        'aria-label': 'Text of the document',
+        role: 'textbox',
+        'aria-multiline': 'true',
+      },
     },
   })
 }

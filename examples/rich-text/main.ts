@@ -19,4 +19,5 @@ main.setAttribute('aria-busy', 'false')
 showToolbar(element('toolbar', HTMLElement), editor, wireLinkForm(editor))
 showLength(element('count', HTMLElement), editor)
 watchAccess(provider, (isReadOnly) => editor.setEditable(!isReadOnly))
-if (!provider.readOnly) editor.commands.focus('start')
+// Whoever types a name meanwhile goes on typing it.
+if (!provider.readOnly && document.activeElement === document.body) editor.commands.focus('start')

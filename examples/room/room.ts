@@ -3,7 +3,7 @@ import { documentNameFault } from 'y-rooms/protocol'
 import { documentNameOf, linkTo, randomDocumentName } from './document-link.ts'
 import { element } from './element.ts'
 import { MyIdentity } from './my-identity.ts'
-import { colorsOfOthers, showPeople } from './people-list.ts'
+import { colorsOfOthers, PeopleList } from './people-list.ts'
 import { SaveBadge, badgeOf } from './save-badge.ts'
 import './room.css'
 
@@ -42,11 +42,11 @@ export function documentName(app: string): string {
 }
 
 /** Puts the bar above the page: which document, whether it is saved, who is here, how to invite. */
-export function showRoom(provider: SocketIOProvider): void {
+export function showRoom(provider: SocketIOProvider): PeopleList {
   showBar(provider.name)
   showSaveState(provider)
   showMyself(provider)
-  showPeople(element('people', HTMLElement), provider.awareness)
+  return new PeopleList(element('people', HTMLElement), provider.awareness)
 }
 
 /** Tells whether the server lets us write, now and whenever it answers otherwise. Offline its last answer holds. */

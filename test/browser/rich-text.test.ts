@@ -1,5 +1,6 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { seriousFaults } from './accessibility.ts'
 import { arrive, badge, chromiumPath, launchBrowser, type Person } from './person.ts'
 import { serveApps } from './served-apps.ts'
 
@@ -8,12 +9,14 @@ function written({ page }: Person): Promise<string> {
   return page.locator('.tiptap').evaluate((editor) => {
     const copy = editor.cloneNode(true) as Element
     for (const caret of copy.querySelectorAll('.caret')) caret.remove()
-    return copy.innerHTML.replaceAll(/<(\/?)(img|br)[^>]*>| class="[^"]*"| data-placeholder="[^"]*"/g, '')
+    return copy.innerHTML.replaceAll(
+      /<(\/?)(img|br)[^>]*>| class="[^"]*"| data-placeholder="[^"]*"/g,
+      '',
+    )
   })
 }
 
-const characters = (text: string): string =>
-  [...text.replaceAll(/<[^>]*>|\s/g, '')].sort().join('')
+const characters = (text: string): string => [...text.replaceAll(/<[^>]*>|\s/g, '')].sort().join('')
 
 describe.skipIf(chromiumPath === undefined)('rich text in a browser', () => {
   let browser: Browser
@@ -76,4 +79,79 @@ describe.skipIf(chromiumPath === undefined)('rich text in a browser', () => {
     expect(await written(ben)).toBe(left)
     expect([...ada.problems, ...ben.problems]).toEqual([])
   }, 90_000)
+
+  test('undo takes back my words and leaves the others', async () => {
+    const apps = await serveApps()
+    const address = `${apps.url}/rich-text/#undo`
+    const ada = await arrive(browser, 'Ada', address)
+    const ben = await arrive(browser, 'Ben', address)
+    await ada.page.locator('.tiptap').click()
+    await ada.page.keyboard.type('from Ada')
+    await ben.page.locator('.tiptap', { hasText: 'from Ada' }).click()
+    await ben.page.keyboard.press('Control+End')
+    await ben.page.keyboard.press('Enter')
+    await ben.page.keyboard.type('from Ben')
+    await ada.page.locator('.tiptap', { hasText: 'from Ben' }).waitFor()
+    await ada.page.getByLabel('Undo my last change').click()
+    await ada.page.locator('.tiptap:not(:has-text("from Ada"))', { hasText: 'from Ben' }).waitFor()
+    await ben.page.locator('.tiptap:not(:has-text("from Ada"))', { hasText: 'from Ben' }).waitFor()
+    await ada.page.getByLabel('Redo').click()
+    await ben.page.locator('.tiptap', { hasText: 'from Ada' }).waitFor()
+    expect([...ada.problems, ...ben.problems]).toEqual([])
+  })
+
+  test('read-only follows the answer of the server, without a reload', async () => {
+    const apps = await serveApps()
+    const ada = await arrive(browser, 'Ada', `${apps.url}/rich-text/#notice`)
+    const editor = ada.page.locator('.tiptap')
+    await editor.click()
+    await ada.page.keyboard.type('Closed on Monday')
+    await badge(ada, 'Saved')
+    await apps.kill()
+    await apps.start('read')
+    await ada.page.locator('.tiptap[contenteditable=false]').waitFor()
+    expect(await ada.page.getByLabel('Bold').isDisabled()).toBe(true)
+    await editor.click()
+    await ada.page.keyboard.type('!')
+    expect(await editor.innerText()).toBe('Closed on Monday')
+    await badge(ada, 'Saved')
+    await apps.kill()
+    await apps.start('write')
+    await ada.page.locator('.tiptap[contenteditable=true]').click()
+    await ada.page.keyboard.press('Control+End')
+    await ada.page.keyboard.type(' and Tuesday')
+    await badge(ada, 'Saved')
+    await ada.page.reload()
+    await editor.getByText('Closed on Monday and Tuesday').waitFor()
+    expect(ada.problems).toEqual([])
+  }, 60_000)
+
+  test.each(['light', 'dark'] as const)(
+    'works from the keyboard alone, and axe finds nothing serious (%s)',
+    async (colorScheme) => {
+      const apps = await serveApps()
+      const ada = await arrive(browser, 'Ada', `${apps.url}/rich-text/#keys`, { colorScheme })
+      const ben = await arrive(browser, 'Ben', `${apps.url}/rich-text/#keys`)
+      await ben.page.locator('.tiptap').click()
+      await ben.page.keyboard.type('[ ] A task')
+      const { keyboard } = ada.page
+      await ada.page.locator('.tiptap', { hasText: 'A task' }).click()
+      await keyboard.press('Control+a')
+      // Back through the toolbar, which is one stop, to Bold.
+      await keyboard.press('Shift+Tab')
+      await keyboard.press('ArrowRight')
+      await keyboard.press('ArrowRight')
+      await keyboard.press('ArrowRight')
+      expect(await ada.page.locator(':focus').getAttribute('aria-label')).toBe('Bold')
+      await keyboard.press('Enter')
+      await ben.page.locator('.tiptap strong', { hasText: 'A task' }).waitFor()
+      await keyboard.press('Control+k')
+      await keyboard.type('example.org')
+      await keyboard.press('Enter')
+      await ben.page.locator('.tiptap a[href="https://example.org"]').waitFor()
+      await ada.page.locator('.caret-name', { hasText: 'Ben' }).waitFor({ state: 'attached' })
+      expect(await seriousFaults(ada.page)).toEqual([])
+      expect([...ada.problems, ...ben.problems]).toEqual([])
+    },
+  )
 })

@@ -14,13 +14,16 @@ export interface ServedApps {
   /** SIGKILL, and the process is gone when this resolves. */
   kill(): Promise<void>
   /** A new process on the same data. */
-  start(): Promise<void>
+  start(access?: Access): Promise<void>
 }
 
-/** Serves for the running test. Without a script it is the command line program, else one that takes the data directory. */
-export async function serveApps(script?: string): Promise<ServedApps> {
+/** What everybody may do, where the command line program would let them write. */
+type Access = 'read' | 'write'
+
+/** Serves for the running test. */
+export async function serveApps(): Promise<ServedApps> {
   const data = await tempDirectory()
-  let server = await spawnServer(data, script)
+  let server = await spawnServer(data)
   const network = await startProxy(server.port)
   onTestFinished(async () => {
     server.process.kill('SIGKILL')
@@ -34,8 +37,8 @@ export async function serveApps(script?: string): Promise<ServedApps> {
       server.process.kill('SIGKILL')
       await exited
     },
-    async start() {
-      server = await spawnServer(data, script)
+    async start(access) {
+      server = await spawnServer(data, access)
       network.target = server.port
     },
   }
@@ -43,12 +46,12 @@ export async function serveApps(script?: string): Promise<ServedApps> {
 
 async function spawnServer(
   data: string,
-  script: string | undefined,
+  access?: Access,
 ): Promise<{ process: ChildProcess; port: number }> {
   const args =
-    script === undefined
+    access === undefined
       ? [bin, 'serve', '--port', '0', '--data', data]
-      : [fileURLToPath(new URL(`../fixtures/${script}`, import.meta.url)), data]
+      : [fileURLToPath(new URL('../fixtures/apps-server.mjs', import.meta.url)), data, access]
   const server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const [line] = (await once(server.stdout, 'data')) as [Buffer]
   const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(String(line))?.[1]

@@ -16,6 +16,8 @@ async function setUp({ hasExamples }: { hasExamples: boolean }) {
   await mkdir(join(examples, 'assets'), { recursive: true })
   await writeFile(join(examples, 'index.html'), '<!doctype html><title>start</title>')
   await writeFile(join(examples, 'assets', 'main-0a1b.js'), 'void 0')
+  await mkdir(join(examples, 'notes'))
+  await writeFile(join(examples, 'notes', 'index.html'), '<!doctype html><title>notes</title>')
   await writeFile(join(examples, '.secret'), 'secret')
   const documents = Router()
   documents.get('/boom', () => {
@@ -40,6 +42,14 @@ test('serves the page fresh and its hashed parts for good', async () => {
   expect(script.headers['cache-control']).toBe('public, max-age=31536000, immutable')
 })
 
+test('an app is found with and without the slash at the end, and no address leads elsewhere', async () => {
+  const url = await setUp({ hasExamples: true })
+  const answer = await ask(url, '/notes')
+  expect([answer.status, answer.headers['location']]).toEqual([301, '/notes/'])
+  expect((await ask(url, '/notes/')).status).toBe(200)
+  expect((await ask(url, '//example.org/notes')).status).toBe(404)
+})
+
 test('every answer carries the security headers and none says what it runs on', async () => {
   const url = await setUp({ hasExamples: true })
   for (const path of ['/', '/assets/main-0a1b.js', '/api/boom', '/nothing']) {
@@ -61,7 +71,12 @@ test('without the examples / is a plain 404', async () => {
 
 test('gives away nothing outside the page, and no stack', async () => {
   const url = await setUp({ hasExamples: true })
-  for (const path of ['/../../../etc/passwd', '/%2e%2e/%2e%2e/package.json', '/.secret', '/assets'])
+  for (const path of [
+    '/../../../etc/passwd',
+    '/%2e%2e/%2e%2e/package.json',
+    '/.secret',
+    '/assets/',
+  ])
     expect((await ask(url, path)).status, path).toBeGreaterThanOrEqual(400)
   const failed = await ask(url, '/api/boom')
   expect([failed.status, failed.json['code']]).toEqual([500, 'internal-error'])

@@ -5,7 +5,6 @@ import { QuillBinding } from 'y-quill'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
 import { element } from '../../room/element.ts'
-import { checkedAwareness } from '../../room/checked-awareness.ts'
 import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const doc = new Doc()
@@ -21,7 +20,11 @@ const quill = new Quill(element('editor', HTMLElement), {
     cursors: true,
     // Undo takes back one's own edits only.
     history: { userOnly: true },
-    toolbar: [[{ header: [1, 2, false] }], ['bold', 'italic', 'underline', 'link'], [{ list: 'bullet' }, { list: 'ordered' }]],
+    toolbar: [
+      [{ header: [1, 2, false] }],
+      ['bold', 'italic', 'underline', 'link'],
+      [{ list: 'bullet' }, { list: 'ordered' }],
+    ],
   },
 })
 quill.root.ariaLabel = 'Text of the document'
