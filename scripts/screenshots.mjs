@@ -77,8 +77,46 @@ const scenes = {
       await keyboard.press('Home')
     },
   },
+  whiteboard: {
+    path: '/whiteboard/#kitchen',
+    async prepare() {
+      const page = await visit('Ben Okafor', '/whiteboard/#kitchen')
+      const { keyboard, mouse } = page
+      await page.locator('.my-undo').waitFor()
+      await keyboard.press('Enter')
+      const drag = async (key, from, to) => {
+        await keyboard.press(key)
+        await mouse.move(...from)
+        await mouse.down()
+        await mouse.move(...to, { steps: 12 })
+        await mouse.up()
+      }
+      const write = async (x, y, text) => {
+        await keyboard.press('t')
+        await mouse.click(x, y)
+        await page.locator('textarea.excalidraw-wysiwyg').waitFor()
+        await keyboard.type(text)
+        await keyboard.press('Escape')
+        await page.locator('textarea.excalidraw-wysiwyg').waitFor({ state: 'detached' })
+        await keyboard.press('Escape')
+      }
+      await drag('r', [400, 220], [600, 320])
+      await write(440, 255, 'Order comes in')
+      await drag('d', [760, 210], [930, 340])
+      await write(805, 260, 'In stock?')
+      await drag('o', [760, 450], [930, 560])
+      await write(812, 490, 'Cook it')
+      await drag('a', [610, 270], [750, 272])
+      await drag('a', [845, 350], [845, 440])
+      await drag('p', [420, 420], [560, 500])
+      await mouse.move(640, 430, { steps: 5 })
+      const mira = await visit('Mira', '/whiteboard/#kitchen')
+      await mira.locator('.my-undo').waitFor()
+      await mira.mouse.move(500, 600, { steps: 5 })
+    },
+  },
   ...Object.fromEntries(
-    ['codemirror', 'prosemirror', 'quill', 'textarea'].map((editor) => [
+    ['codemirror', 'prosemirror', 'quill', 'textarea', 'lexical', 'slate'].map((editor) => [
       editor,
       {
         path: `/editors/${editor}/#notes`,

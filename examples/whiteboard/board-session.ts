@@ -44,6 +44,8 @@ export class BoardSession {
       }, SHOW_EVERY_MS)
     })
     this.undoManager = this.#binding.undoManager
+    // What is there may lie outside a small window.
+    api.scrollToContent(undefined, { fitToContent: true })
     this.#company = new Company(api, provider.awareness, people)
     // Before Excalidraw's own history, which knows nothing of other people.
     addEventListener('keydown', this.#handleKey, { capture: true })

@@ -49,30 +49,30 @@ export function Whiteboard({ provider, people }: WhiteboardProps) {
   }, [api, provider, people])
 
   return (
-    <Excalidraw
-      excalidrawAPI={setApi}
-      onChange={(_, state) => session?.handleChange(state)}
-      onPointerUpdate={(payload) => session?.handlePointer(payload)}
-      onPointerUp={() => session?.handlePointerUp()}
-      onScrollChange={() => session?.handleScroll()}
-      renderTopRightUI={() =>
-        session === null ? null : <UndoButtons undoManager={session.undoManager} />
-      }
-      viewModeEnabled={isReadOnly}
-      theme={theme}
-      UIOptions={UI_OPTIONS}
-      validateEmbeddable={false}
-      aiEnabled={false}
-      isCollaborating
-      autoFocus
-      handleKeyboardGlobally
-    >
-      <MainMenu>
-        <MainMenu.DefaultItems.SaveAsImage />
-        <MainMenu.DefaultItems.SearchMenu />
-        <MainMenu.DefaultItems.Help />
-      </MainMenu>
-    </Excalidraw>
+    <>
+      {session !== null && !isReadOnly && <UndoButtons undoManager={session.undoManager} />}
+      <Excalidraw
+        excalidrawAPI={setApi}
+        onChange={(_, state) => session?.handleChange(state)}
+        onPointerUpdate={(payload) => session?.handlePointer(payload)}
+        onPointerUp={() => session?.handlePointerUp()}
+        onScrollChange={() => session?.handleScroll()}
+        viewModeEnabled={isReadOnly}
+        theme={theme}
+        UIOptions={UI_OPTIONS}
+        validateEmbeddable={false}
+        aiEnabled={false}
+        isCollaborating
+        autoFocus
+        handleKeyboardGlobally
+      >
+        <MainMenu>
+          <MainMenu.DefaultItems.SaveAsImage />
+          <MainMenu.DefaultItems.SearchMenu />
+          <MainMenu.DefaultItems.Help />
+        </MainMenu>
+      </Excalidraw>
+    </>
   )
 }
 

@@ -26,4 +26,4 @@ new EditorView({
     placeholder('Write something. Everyone with the link sees it as you type.'),
     yCollab(text, awareness, { undoManager: new UndoManager(text) }),
   ],
-}).focus()
+})

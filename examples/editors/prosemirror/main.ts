@@ -46,4 +46,3 @@ watchAccess(provider, (answer) => {
   isReadOnly = answer
   view.setProps({})
 })
-view.focus()

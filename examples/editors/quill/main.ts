@@ -21,7 +21,7 @@ const quill = new Quill(element('editor', HTMLElement), {
     // Undo takes back one's own edits only.
     history: { userOnly: true },
     toolbar: [
-      [{ header: [1, 2, false] }],
+      [{ header: 1 }, { header: 2 }],
       ['bold', 'italic', 'underline', 'link'],
       [{ list: 'bullet' }, { list: 'ordered' }],
     ],
@@ -30,4 +30,3 @@ const quill = new Quill(element('editor', HTMLElement), {
 quill.root.ariaLabel = 'Text of the document'
 new QuillBinding(doc.getText('quill'), quill, provider.awareness)
 watchAccess(provider, (isReadOnly) => quill.enable(!isReadOnly))
-quill.focus()

@@ -15,4 +15,3 @@ area.placeholder = 'Write something. Everyone with the link sees it as you type.
 element('editor', HTMLElement).append(area)
 bindTextarea(area, doc.getText('textarea'))
 watchAccess(provider, (isReadOnly) => (area.readOnly = isReadOnly))
-area.focus()
