@@ -183,11 +183,6 @@ export class SocketIOProvider extends NamedProvider {
     this.#saving.refresh()
   }
 
-  /** The server lets us read and not write. False while there is no answer yet, or no connection. */
-  get readOnly(): boolean {
-    return this.#sync.isReadOnly
-  }
-
   /** When the server last confirmed a change of ours, in milliseconds since 1970. */
   get lastSavedAt(): number | null {
     return this.#saving.lastSavedAt

@@ -1,4 +1,4 @@
-import { type ProviderState, type SocketIOProvider } from 'y-rooms/client'
+import type { SocketIOProvider } from 'y-rooms/client'
 import { documentNameFault } from 'y-rooms/protocol'
 import { documentNameOf, linkTo, randomDocumentName } from './document-link.ts'
 import { element } from './element.ts'
@@ -55,9 +55,9 @@ export function watchAccess(
   show: (isReadOnly: boolean) => void,
 ): () => void {
   let shown: boolean | null = null
-  return provider.subscribe((state: ProviderState) => {
-    if (!state.synced || provider.readOnly === shown) return
-    shown = provider.readOnly
+  return provider.subscribe(({ synced, readOnly }) => {
+    if (!synced || readOnly === shown) return
+    shown = readOnly
     document.documentElement.toggleAttribute('data-read-only', shown)
     show(shown)
   })

@@ -31,7 +31,7 @@ awareness.on('update', () => {
 
 function providerFor(id: string, docs: Map<string, Doc>): Provider {
   docs.set(id, doc)
-  return provider as unknown as Provider
+  return provider
 }
 
 createRoot(element('editor', HTMLElement)).render(
