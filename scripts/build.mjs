@@ -24,11 +24,11 @@ const targets = {
   },
   examples: {
     // A package of its own: the product does not depend on editors.
-    packages: 'examples',
-    sources: [...shared, 'client', 'examples'],
+    packages: 'examples/apps',
+    sources: [...shared, 'client', 'examples/apps'],
     product: 'dist/examples/index.html',
     stamps: ['dist/examples/index.html'],
-    command: ['vite', 'build', 'examples', '--logLevel', 'warn'],
+    command: ['vite', 'build', 'examples/apps', '--logLevel', 'warn'],
   },
 }
 

@@ -1,5 +1,6 @@
-// `npm run screenshots`: pictures of the running apps for the README, wide and narrow, light and dark. Two people are
-// in each document. With a folder and words as arguments only what matches, to look at while working.
+// `npm run screenshots`: pictures of the running apps for the README, with two or three people in each document. With a
+// folder as argument it takes all pages there, wide and narrow, light and dark, to look at while working; names after
+// it choose among them.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -8,11 +9,18 @@ import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { buildStale, root } from './build.mjs'
 
-const [folder = join(root, 'docs/screenshots'), ...wanted] = process.argv.slice(2)
+const [given, ...wanted] = process.argv.slice(2)
+const folder = given ?? join(root, 'docs/screenshots')
+/** What the READMEs show. */
+const published = ['landing', 'rich-text', 'whiteboard']
+const isPublished = (scene, size, scheme) =>
+  published.includes(scene) &&
+  `${size}-${scheme}` !== 'wide-dark' &&
+  `${size}-${scheme}` !== 'phone-light'
 const sizes = { wide: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } }
 const schemes = ['light', 'dark']
 
-buildStale({ forTests: true })
+buildStale()
 mkdirSync(folder, { recursive: true })
 const data = mkdtempSync(join(tmpdir(), 'y-rooms-screenshots-'))
 const bin = join(root, 'dist/src/bin.cjs')
@@ -135,9 +143,11 @@ const scenes = {
 
 for (const [name, scene] of Object.entries(scenes)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue
+  if (given === undefined && !published.includes(name)) continue
   await scene.prepare()
   for (const [size, viewport] of Object.entries(sizes))
     for (const colorScheme of schemes) {
+      if (given === undefined && !isPublished(name, size, colorScheme)) continue
       const page = await visit('Ada', scene.path, { viewport, colorScheme })
       // The others' carets and pointers arrive a moment after the text.
       await page.waitForTimeout(700)

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 
 /** A development dependency of the examples. */
-const axeFile = new URL('../../examples/node_modules/axe-core/axe.min.js', import.meta.url)
+const axeFile = new URL('../../examples/apps/node_modules/axe-core/axe.min.js', import.meta.url)
 
 interface AxeResults {
   readonly violations: readonly {

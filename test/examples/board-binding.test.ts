@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
-import { BoardBinding, type Board } from '../../examples/whiteboard/board-binding.ts'
-import type { Shape } from '../../examples/whiteboard/shape.ts'
+import { BoardBinding, type Board } from '../../examples/apps/whiteboard/board-binding.ts'
+import type { Shape } from '../../examples/apps/whiteboard/shape.ts'
 
 const RECTANGLE = {
   type: 'rectangle',

@@ -38,15 +38,16 @@ export default defineConfig({
   base: './',
   resolve: {
     alias: {
-      'y-rooms/client': path('../client/index.ts'),
-      'y-rooms/protocol': path('../protocol/index.ts'),
+      'y-rooms/client': path('../../client/index.ts'),
+      'y-rooms/protocol': path('../../protocol/index.ts'),
     },
     // Two copies of Yjs in one page break documents.
     dedupe: ['yjs', 'y-protocols', 'lib0'],
   },
   build: {
-    outDir: path('../dist/examples'),
+    outDir: path('../../dist/examples'),
     emptyOutDir: true,
+    manifest: true,
     target: 'es2022',
     modulePreload: { polyfill: false },
     // A whiteboard is one large file; a server that compresses sends a third of it.
