@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
+  // The examples bring a Yjs of their own, as they would in an application; one page or test has one.
+  resolve: { dedupe: ['yjs', 'y-protocols', 'lib0'] },
   test: {
     include: ['test/**/*.test.ts'],
     // Tests start servers, worker threads and browsers: processes keep them apart, two fill a small machine.

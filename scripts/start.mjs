@@ -3,7 +3,10 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { buildStale, root } from './build.mjs'
 
-buildStale()
+// The server reads the same two; whoever wants no examples does not wait for them either.
+const wantsExamples =
+  !process.argv.includes('--no-examples') && !['1', 'true'].includes(process.env.NO_EXAMPLES)
+buildStale({ examples: wantsExamples })
 
 const server = spawn(
   process.execPath,

@@ -30,7 +30,8 @@ const STOP_TIMEOUT_MS = 9000
 /** After the documents were closed the storage and the connections are too, unless they hang. */
 const LEAVE_TIMEOUT_MS = 1000
 
-const START_PAGE = fileURLToPath(new URL('../start', import.meta.url))
+/** Built in the repository; the published package has none. */
+const EXAMPLES = fileURLToPath(new URL('../examples', import.meta.url))
 const PACKAGE = new URL('../../package.json', import.meta.url)
 
 /** The command line program: does what the arguments say and sets the exit code. */
@@ -173,7 +174,7 @@ async function start(
     const app = standaloneApp({
       documents: documents.router(),
       health: documents.healthRouter(),
-      startPage: findStartPage(options, logger),
+      examples: findExamples(options, logger),
       logger,
     })
     const http = createServer(app)
@@ -250,10 +251,10 @@ function urlOf({ address, family, port }: AddressInfo, host: string): string {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 
-function findStartPage({ examples }: ServeOptions, logger: Logger): string | null {
+function findExamples({ examples }: ServeOptions, logger: Logger): string | null {
   if (!examples) return null
-  if (existsSync(START_PAGE)) return START_PAGE
-  logger.warn('the start page is not built, / stays empty', { directory: START_PAGE })
+  if (existsSync(EXAMPLES)) return EXAMPLES
+  logger.info('no examples here, / stays empty; they are in the repository: npm start')
   return null
 }
 

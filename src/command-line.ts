@@ -56,7 +56,7 @@ Options                                                            Environment
   --jwt-default-access <a> what a token without a documents     JWT_DEFAULT_ACCESS
                            claim allows: none (default), read
                            or write
-  --no-examples            no start page at /                      NO_EXAMPLES=1
+  --no-examples            no example apps at /                    NO_EXAMPLES=1
   --help, -h               print this
   --version, -v            print the version
 

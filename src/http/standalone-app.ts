@@ -7,8 +7,8 @@ import { answerErrors, answerNotFound } from './problem.ts'
 export interface StandaloneAppOptions {
   readonly documents: Router
   readonly health: Router
-  /** The directory of the built start page; null leaves `/` empty. */
-  readonly startPage: string | null
+  /** The directory of the built examples, the landing page at its root; null leaves `/` empty. */
+  readonly examples: string | null
   readonly logger: Logger
 }
 
@@ -33,20 +33,19 @@ const CONTENT_SECURITY_POLICY = {
 
 const YEAR_SECONDS = 31_536_000
 
-/** The Express app of `y-rooms serve`: the start page at `/`, documents at `/api`, health at the root. */
+/** The Express app of `y-rooms serve`: the examples at `/`, documents at `/api`, health at the root. */
 export function standaloneApp(options: StandaloneAppOptions): Express {
-  const { documents, health, startPage, logger } = options
+  const { documents, health, examples, logger } = options
   const app = express()
   app.disable('x-powered-by')
   app.use(setSecurityHeaders)
   app.use('/api', documents)
   app.use(health)
-  if (startPage !== null)
+  if (examples !== null)
     app.use(
-      express.static(startPage, {
-        redirect: false,
+      express.static(examples, {
         cacheControl: false,
-        setHeaders: setCacheControl(startPage),
+        setHeaders: setCacheControl(examples),
       }),
     )
   app.use(answerNotFound)

@@ -87,7 +87,7 @@ function routesOf(stack: readonly Layer[]): Route[] {
 test('T50 [REQ7] every HTTP route declares the access it needs, and asks for it', async () => {
   const documents = documentsRouter({} as never, { maxUpdateBytes: 1000, logger: silentLogger })
   const health = healthRouter({} as never, silentLogger)
-  const app = standaloneApp({ documents, health, startPage: '/tmp', logger: silentLogger })
+  const app = standaloneApp({ documents, health, examples: '/tmp', logger: silentLogger })
   const routes = routesOf((app.router as Router & { stack: Layer[] }).stack)
   expect(routes).toEqual([
     { path: '/documents', method: 'get', needs: 'user' },

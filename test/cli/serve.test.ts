@@ -129,7 +129,7 @@ describe('a running server', () => {
     expect(server.stdout.split('\n')).toHaveLength(2)
   })
 
-  test('serves the start page with all it refers to, or nothing with --no-examples', async () => {
+  test('serves the landing page with all it refers to, or nothing with --no-examples', async () => {
     const data = await temporaryDirectory()
     const server = new CliProcess(['serve', '--port', '0', '--data', data])
     const url = await server.whenListening()

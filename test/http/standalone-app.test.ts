@@ -8,15 +8,17 @@ import { silentLogger } from '../../src/telemetry/logger.ts'
 import { ask } from './http-client.ts'
 import { serveApp } from './serve-app.ts'
 
-async function setUp({ hasStartPage }: { hasStartPage: boolean }) {
+async function setUp({ hasExamples }: { hasExamples: boolean }) {
   // Below a folder called assets, which must not make the page itself immutable.
   const directory = await mkdtemp(join(tmpdir(), 'y-rooms-app-'))
   onTestFinished(() => rm(directory, { recursive: true }))
-  const startPage = join(directory, 'assets', 'start')
-  await mkdir(join(startPage, 'assets'), { recursive: true })
-  await writeFile(join(startPage, 'index.html'), '<!doctype html><title>start</title>')
-  await writeFile(join(startPage, 'assets', 'main-0a1b.js'), 'void 0')
-  await writeFile(join(startPage, '.secret'), 'secret')
+  const examples = join(directory, 'assets', 'examples')
+  await mkdir(join(examples, 'assets'), { recursive: true })
+  await writeFile(join(examples, 'index.html'), '<!doctype html><title>start</title>')
+  await writeFile(join(examples, 'assets', 'main-0a1b.js'), 'void 0')
+  await mkdir(join(examples, 'notes'))
+  await writeFile(join(examples, 'notes', 'index.html'), '<!doctype html><title>notes</title>')
+  await writeFile(join(examples, '.secret'), 'secret')
   const documents = Router()
   documents.get('/boom', () => {
     throw new Error('boom')
@@ -24,14 +26,14 @@ async function setUp({ hasStartPage }: { hasStartPage: boolean }) {
   const app = standaloneApp({
     documents,
     health: Router(),
-    startPage: hasStartPage ? startPage : null,
+    examples: hasExamples ? examples : null,
     logger: silentLogger,
   })
   return serveApp(app)
 }
 
 test('serves the page fresh and its hashed parts for good', async () => {
-  const url = await setUp({ hasStartPage: true })
+  const url = await setUp({ hasExamples: true })
   const page = await ask(url, '/')
   expect(page.status).toBe(200)
   expect(page.headers['content-type']).toMatch(/^text\/html/)
@@ -40,8 +42,16 @@ test('serves the page fresh and its hashed parts for good', async () => {
   expect(script.headers['cache-control']).toBe('public, max-age=31536000, immutable')
 })
 
+test('an app is found with and without the slash at the end, and no address leads elsewhere', async () => {
+  const url = await setUp({ hasExamples: true })
+  const answer = await ask(url, '/notes')
+  expect([answer.status, answer.headers['location']]).toEqual([301, '/notes/'])
+  expect((await ask(url, '/notes/')).status).toBe(200)
+  expect((await ask(url, '//example.org/notes')).status).toBe(404)
+})
+
 test('every answer carries the security headers and none says what it runs on', async () => {
-  const url = await setUp({ hasStartPage: true })
+  const url = await setUp({ hasExamples: true })
   for (const path of ['/', '/assets/main-0a1b.js', '/api/boom', '/nothing']) {
     const { headers } = await ask(url, path)
     expect(headers['content-security-policy']).toContain(`default-src 'none';script-src 'self';`)
@@ -52,16 +62,21 @@ test('every answer carries the security headers and none says what it runs on', 
   }
 })
 
-test('without the start page / is a plain 404', async () => {
-  const url = await setUp({ hasStartPage: false })
+test('without the examples / is a plain 404', async () => {
+  const url = await setUp({ hasExamples: false })
   const answer = await ask(url, '/')
   expect(answer.status).toBe(404)
   expect(answer.json).toMatchObject({ status: 404, code: 'not-found' })
 })
 
 test('gives away nothing outside the page, and no stack', async () => {
-  const url = await setUp({ hasStartPage: true })
-  for (const path of ['/../../../etc/passwd', '/%2e%2e/%2e%2e/package.json', '/.secret', '/assets'])
+  const url = await setUp({ hasExamples: true })
+  for (const path of [
+    '/../../../etc/passwd',
+    '/%2e%2e/%2e%2e/package.json',
+    '/.secret',
+    '/assets/',
+  ])
     expect((await ask(url, path)).status, path).toBeGreaterThanOrEqual(400)
   const failed = await ask(url, '/api/boom')
   expect([failed.status, failed.json['code']]).toEqual([500, 'internal-error'])

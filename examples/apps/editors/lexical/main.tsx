@@ -1,0 +1,62 @@
+import { CollaborationPlugin } from '@lexical/react/LexicalCollaborationPlugin'
+import { LexicalCollaboration } from '@lexical/react/LexicalCollaborationContext'
+import { LexicalComposer } from '@lexical/react/LexicalComposer'
+import { ContentEditable } from '@lexical/react/LexicalContentEditable'
+import { LexicalErrorBoundary } from '@lexical/react/LexicalErrorBoundary'
+import { RichTextPlugin } from '@lexical/react/LexicalRichTextPlugin'
+import type { Provider } from '@lexical/yjs'
+import { createRoot } from 'react-dom/client'
+import { SocketIOProvider } from 'y-rooms/client'
+import { Doc } from 'yjs'
+import { element } from '../../room/element.ts'
+import { readPerson } from '../../room/person.ts'
+import { documentName, showRoom } from '../../room/room.ts'
+
+const name = documentName('lexical')
+const doc = new Doc()
+// Lexical connects it when the editor is there, and seeds an empty document after the first `sync`.
+const provider = new SocketIOProvider(location.origin, name, doc, { connect: false })
+showRoom(provider)
+const { awareness } = provider
+let user = readPerson(awareness.getLocalState()?.['user'])
+
+// Lexical replaces the whole state when it starts, and keeps the name in fields of its own. The bar looks for `user`.
+awareness.on('update', () => {
+  const state = awareness.getLocalState()
+  if (state === null) return
+  user = readPerson(state['user'] ?? user)
+  if (state['user'] === undefined || state['name'] !== user.name || state['color'] !== user.color)
+    awareness.setLocalState({ ...state, ...user, user })
+})
+
+function providerFor(id: string, docs: Map<string, Doc>): Provider {
+  docs.set(id, doc)
+  return provider
+}
+
+createRoot(element('editor', HTMLElement)).render(
+  <LexicalCollaboration>
+    <LexicalComposer
+      initialConfig={{
+        namespace: 'y-rooms',
+        // The document brings the content.
+        editorState: null,
+        onError: (error) => {
+          throw error
+        },
+      }}
+    >
+      <RichTextPlugin
+        contentEditable={<ContentEditable className="lexical" ariaLabel="Text of the document" />}
+        ErrorBoundary={LexicalErrorBoundary}
+      />
+      <CollaborationPlugin
+        id={name}
+        providerFactory={providerFor}
+        shouldBootstrap
+        username={user.name}
+        cursorColor={user.color}
+      />
+    </LexicalComposer>
+  </LexicalCollaboration>,
+)

@@ -1,0 +1,23 @@
+import { createRoot } from 'react-dom/client'
+import { SocketIOProvider } from 'y-rooms/client'
+import { Doc } from 'yjs'
+import { element } from '../room/element.ts'
+import { documentName, showRoom } from '../room/room.ts'
+
+declare global {
+  interface Window {
+    EXCALIDRAW_ASSET_PATH?: string
+  }
+}
+
+const doc = new Doc()
+const provider = new SocketIOProvider(location.origin, documentName('whiteboard'), doc)
+const people = showRoom(provider)
+
+// Excalidraw asks for it while it loads, and would take its fonts from another host without it.
+window.EXCALIDRAW_ASSET_PATH = new URL('./', location.href.replace(/#.*/, '')).href
+const [{ Whiteboard }] = await Promise.all([import('./whiteboard.tsx'), provider.whenSynced])
+
+const main = element('board', HTMLElement)
+main.setAttribute('aria-busy', 'false')
+createRoot(main).render(<Whiteboard provider={provider} people={people} />)

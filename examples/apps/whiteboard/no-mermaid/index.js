@@ -1,0 +1,3 @@
+export function parseMermaidToExcalidraw() {
+  return Promise.reject(new Error('Mermaid diagrams are not part of this example'))
+}

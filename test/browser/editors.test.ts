@@ -1,0 +1,87 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { seriousFaults } from './accessibility.ts'
+import { arrive, badge, chromiumPath, launchBrowser, type Person } from './person.ts'
+import { serveApps } from './served-apps.ts'
+
+/** Every page of examples/editors, and what there takes the typing. */
+const PAGES = {
+  codemirror: '.cm-content',
+  prosemirror: '.ProseMirror',
+  quill: '.ql-editor',
+  textarea: 'textarea',
+  lexical: '.lexical',
+  slate: '[data-slate-editor]',
+} as const
+
+/** What the editors draw for other people. */
+const CARETS = '.cm-ySelectionCaret, .caret, .ql-cursors'
+
+/** What is written, without the carets that are drawn into it. */
+function written({ page }: Person, selector: string): Promise<string> {
+  return page.locator(selector).evaluate((editor, carets) => {
+    if (editor instanceof HTMLTextAreaElement) return editor.value
+    const copy = editor.cloneNode(true) as Element
+    for (const caret of copy.querySelectorAll(carets)) caret.remove()
+    // What editors put beside a caret so that it has a height.
+    return copy.textContent.replaceAll(/[\u2060\uFEFF]/g, '')
+  }, CARETS)
+}
+
+const characters = (text: string): string => [...text.replaceAll(/\s/g, '')].sort().join('')
+
+describe.skipIf(chromiumPath === undefined)('the editor gallery in a browser', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launchBrowser()
+  })
+  afterAll(() => browser.close())
+
+  test.each(Object.entries(PAGES))(
+    '%s: two people, a killed server, a cut cable and a reload, and nothing is lost or doubled',
+    async (editor, selector) => {
+      const apps = await serveApps()
+      const address = `${apps.url}/editors/${editor}/#draft`
+      const ada = await arrive(browser, 'Ada', address)
+      const ben = await arrive(browser, 'Ben', address)
+      const both = [ada, ben]
+      const type = async (left: string, right: string): Promise<void> => {
+        await Promise.all([
+          ada.page.keyboard.type(left, { delay: 10 }),
+          ben.page.keyboard.type(right, { delay: 10 }),
+        ])
+      }
+      const saved = async (): Promise<void> => {
+        await Promise.all(both.map((person) => badge(person, 'Saved')))
+      }
+      for (const { page } of both) await page.locator(selector).click()
+      await type('one two three ', 'four five six ')
+      await saved()
+
+      const typing = type('crash ', 'bang ')
+      await apps.kill()
+      await typing
+      await badge(ada, 'Not saved – offline')
+      await apps.start()
+      await saved()
+
+      apps.network.cut()
+      await badge(ben, 'Offline – all edits saved')
+      await type('offline ', 'too ')
+      await badge(ben, 'Not saved – offline')
+      apps.network.restore()
+      await saved()
+
+      const all = characters('one two three four five six crash bang offline too')
+      for (const person of both)
+        await expect.poll(async () => characters(await written(person, selector))).toBe(all)
+      const text = await written(ada, selector)
+      expect(await written(ben, selector)).toBe(text)
+      await ben.page.reload()
+      await expect.poll(() => written(ben, selector)).toBe(text)
+      expect(await seriousFaults(ada.page)).toEqual([])
+      expect([...ada.problems, ...ben.problems]).toEqual([])
+    },
+    60_000,
+  )
+})

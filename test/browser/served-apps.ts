@@ -1,0 +1,60 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+import { startProxy, type CuttableProxy } from '../support/cuttable-proxy.ts'
+import { tempDirectory } from '../support/temp-directory.ts'
+
+const bin = fileURLToPath(new URL('../../dist/src/bin.cjs', import.meta.url))
+
+/** `y-rooms serve` as users run it, behind a cable that can be cut; the address stays when the server is replaced. */
+export interface ServedApps {
+  readonly url: string
+  readonly network: CuttableProxy
+  /** SIGKILL, and the process is gone when this resolves. */
+  kill(): Promise<void>
+  /** A new process on the same data. */
+  start(access?: Access): Promise<void>
+}
+
+/** What everybody may do, where the command line program would let them write. */
+type Access = 'read' | 'write'
+
+/** Serves for the running test. */
+export async function serveApps(): Promise<ServedApps> {
+  const data = await tempDirectory()
+  let server = await spawnServer(data)
+  const network = await startProxy(server.port)
+  onTestFinished(async () => {
+    server.process.kill('SIGKILL')
+    await network.close()
+  })
+  return {
+    url: network.url,
+    network,
+    async kill() {
+      const exited = once(server.process, 'exit')
+      server.process.kill('SIGKILL')
+      await exited
+    },
+    async start(access) {
+      server = await spawnServer(data, access)
+      network.target = server.port
+    },
+  }
+}
+
+async function spawnServer(
+  data: string,
+  access?: Access,
+): Promise<{ process: ChildProcess; port: number }> {
+  const args =
+    access === undefined
+      ? [bin, 'serve', '--port', '0', '--data', data]
+      : [fileURLToPath(new URL('../fixtures/apps-server.mjs', import.meta.url)), data, access]
+  const server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(server.stdout, 'data')) as [Buffer]
+  const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(String(line))?.[1]
+  if (port === undefined) throw new Error(`the server said ${String(line)}`)
+  return { process: server, port: Number(port) }
+}
