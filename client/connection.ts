@@ -166,7 +166,7 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
     this.#stopListening = null
     this.#backoff.reset()
     this.#refusedToken = undefined
-    if (state.at === 'open') state.channel.close()
+    if (state.at === 'open') closeOpen(state)
     if (state.at === 'opening' || state.at === 'waiting') state.cancel()
     if (state.at === 'opening' || state.at === 'open') {
       state.wire?.close()
@@ -288,7 +288,7 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
       return
     }
     if (this.#state.at !== 'open' || this.#state.wire !== wire) return
-    this.#state.channel.close()
+    closeOpen(this.#state)
     wire.close()
     this.#wait()
     for (const member of [...this.#members]) member.handleDown(reason)
@@ -309,7 +309,7 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
   /** Somebody else is here from now on: under a connection of their own. */
   #reopen(): void {
     if (this.#state.at !== 'open') return
-    this.#state.channel.close()
+    closeOpen(this.#state)
     this.#state.wire.close()
     const members = [...this.#members]
     this.#open()
@@ -345,7 +345,7 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
     if (state.at === 'asleep' || state.at === 'idle') return
     if (state.at === 'open') for (const member of [...this.#members]) member.flush()
     this.#state = { at: 'asleep' }
-    if (state.at === 'open') state.channel.close()
+    if (state.at === 'open') closeOpen(state)
     if (state.at === 'opening' || state.at === 'waiting') state.cancel()
     if (state.at === 'opening' || state.at === 'open') state.wire?.close(true)
     this.#announceStatus()
@@ -376,4 +376,10 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
     this.emit('status', [{ status }])
     for (const member of [...this.#members]) member.handleStatus(status)
   }
+}
+
+/** Nobody gets an answer over this connection any more. */
+function closeOpen({ channel, renewal }: State & { at: 'open' }): void {
+  channel.close()
+  renewal.close()
 }

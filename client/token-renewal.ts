@@ -1,4 +1,5 @@
 import type { TokenReason, TokenSource } from './connection-options.ts'
+import { deferred } from './deferred.ts'
 import { errorFromRefusal, ProviderError } from './provider-error.ts'
 import type { Outcome } from './wire.ts'
 
@@ -14,7 +15,10 @@ interface TokenRenewalOptions {
 export class TokenRenewal {
   readonly #options: TokenRenewalOptions
   #shown: string | null
-  #running: Promise<ProviderError | null> | null = null
+  /** The renewal under way, and where its token comes from. */
+  #running: { readonly source: TokenSource; readonly end: Promise<ProviderError | null> } | null =
+    null
+  readonly #closed = deferred<null>()
 
   constructor(options: TokenRenewalOptions) {
     this.#options = options
@@ -23,17 +27,28 @@ export class TokenRenewal {
 
   /**
    * Resolves with null when the server goes by the newest token, or with what is in the way. Documents that lose their access together
-   * ask together, and get one token. It stays pending when the connection ends first.
+   * ask together, and get one token. Null too when the connection ends first: the next one begins with a new token.
    */
   renew(reason: TokenReason): Promise<ProviderError | null> {
-    this.#running ??= this.#renew(reason).finally(() => {
-      this.#running = null
+    const source = this.#options.source()
+    if (this.#running?.source === source) return this.#running.end
+    // Tokens of a source that was replaced meanwhile are shown first, and then count no longer.
+    const before = this.#running?.end ?? Promise.resolve(null)
+    const renewed = before.then(() => this.#renew(source, reason))
+    const running = { source, end: Promise.race([renewed, this.#closed.promise]) }
+    this.#running = running
+    void running.end.then(() => {
+      if (this.#running === running) this.#running = null
     })
-    return this.#running
+    return running.end
   }
 
-  async #renew(reason: TokenReason): Promise<ProviderError | null> {
-    const source = this.#options.source()
+  /** The connection is gone: nobody waits for an answer any more. */
+  close(): void {
+    this.#closed.resolve(null)
+  }
+
+  async #renew(source: TokenSource, reason: TokenReason): Promise<ProviderError | null> {
     let token: string | null
     try {
       token = typeof source === 'function' ? await source(reason) : source

@@ -1,3 +1,5 @@
+import { ACCESS_MUTATIONS } from './access-mutations.mjs'
+
 /**
  * Faults that somebody could make, each as one exact replacement in one file. `tests`: where to look first; what those
  * do not catch, the rest of the suite may. `search` must be in the file exactly once.
@@ -363,4 +365,5 @@ export const MUTATIONS = [
     replace: `    if (error === null) this.close()`,
     tests: ['test/log'],
   },
+  ...ACCESS_MUTATIONS,
 ]

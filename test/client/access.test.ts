@@ -3,7 +3,7 @@ import { HANDLE, joined } from './scripted-network.ts'
 import { scene, type Scene } from './scene.ts'
 
 const settle = async (): Promise<void> => {
-  for (let turn = 0; turn < 8; turn++) await Promise.resolve()
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve()
 }
 
 function scopes({ provider }: Scene): string[] {
@@ -189,6 +189,31 @@ test('T53 [AUTH2] setToken: in place when connected, at the next attempt when no
   one.wire.break()
   await one.provider.setToken('eve 2')
   expect(one.wire.target.auth['token']).toBe('eve 2')
+})
+
+test('T53 [AUTH2] setToken settles: the later of two tokens holds, and a connection that breaks keeps nobody waiting', async () => {
+  const one = scene({ token: 'first' })
+  one.join()
+  const [second, third] = [one.provider.setToken('second'), one.provider.setToken('third')]
+  await settle()
+  const sent = one.wire.take('token')
+  expect(sent.args).toEqual(['second'])
+  expect(one.wire.count('token')).toBe(0)
+  sent.answer({ ok: true })
+  await second
+  await settle()
+  const latest = one.wire.take('token')
+  expect(latest.args).toEqual(['third'])
+  latest.answer({ ok: true })
+  await third
+
+  const lost = one.provider.setToken('fourth')
+  await settle()
+  one.wire.take('token')
+  one.wire.break()
+  await lost
+  one.clock.advance(30_000)
+  expect(one.wire.target.auth['token']).toBe('fourth')
 })
 
 test('T53 a provider that was refused for its token comes in with another one', async () => {

@@ -1,0 +1,83 @@
+/** Faults in who may do what, as in mutations.mjs. */
+export const ACCESS_MUTATIONS = [
+  {
+    name: 'access: a join under way keeps the answer from before',
+    file: 'src/connection/connection.ts',
+    search: `while (version !== this.access.version) {`,
+    replace: `while (version > this.access.version) {`,
+    tests: ['test/access'],
+  },
+  {
+    name: 'access: a late answer to an older question decides',
+    file: 'src/connection/connection-access.ts',
+    search: `if (session.isEnded || this.#questions.get(session) !== question) return`,
+    replace: `if (session.isEnded) return`,
+    tests: ['test/access'],
+  },
+  {
+    name: 'access: a token of another user is taken',
+    file: 'src/connection/connection-access.ts',
+    search: `if (user?.id !== this.#user?.id)`,
+    replace: `if (user === undefined)`,
+    tests: ['test/access'],
+  },
+  {
+    name: 'access: sessions outlive their token',
+    file: 'src/connection/connection-access.ts',
+    search: `for (const session of [...this.#options.sessions()]) session.handleEnd(expired)`,
+    replace: `this.#options.logger.debug('expired', { expired })`,
+    tests: ['test/access'],
+  },
+  {
+    name: 'access: what an event needs is not checked',
+    file: 'src/connection/connection.ts',
+    search: `if (needed === 'write' && session.access !== 'write')`,
+    replace: `if (needed === 'write' && session.isEnded)`,
+    tests: ['test/access'],
+  },
+  {
+    name: 'access: an upload goes on after a downgrade',
+    file: 'src/connection/connection.ts',
+    search: `if (change.access === 'read') this.#uploads.leave(document)`,
+    replace: `if (change.access === 'read') return`,
+    tests: ['test/access'],
+  },
+  {
+    name: 'access: a token may name any algorithm',
+    file: 'src/access/jwt-authenticate.ts',
+    search: `    algorithms: algorithmsOf(options),
+`,
+    replace: `    crit: { [algorithmsOf(options)[0] ?? '']: false },
+`,
+    tests: ['test/access'],
+  },
+  {
+    name: 'access: patterns of a token are not looked at',
+    file: 'src/access/decisions.ts',
+    search: `return isAccess(access) ? lesserAccess(access, most) : 'none'`,
+    replace: `return isAccess(access) ? access : lesserAccess('none', most)`,
+    tests: ['test/access'],
+  },
+  {
+    name: 'access: changes do not wait for the hook before them',
+    file: 'src/connection/update-gate.ts',
+    search: `const turn = this.#tail.then(task)`,
+    replace: `const turn = task()`,
+    tests: ['test/access'],
+  },
+  {
+    name: 'access: what waits for the hook is accepted after a downgrade',
+    file: 'src/connection/connection.ts',
+    search: `    this.assertAccess(document.handle, 'write')
+`,
+    replace: ``,
+    tests: ['test/access'],
+  },
+  {
+    name: 'access: the client rejects what was on its way',
+    file: 'client/uploader.ts',
+    search: `if (!this.#isStopped && ledger.unsyncedChanges > 0 && ledger.inFlight === 0)`,
+    replace: `if (!this.#isStopped && ledger.unsyncedChanges > 0)`,
+    tests: ['test/client/access'],
+  },
+]
