@@ -159,6 +159,23 @@ export class LocalCopy {
     await persistence?.clearData?.()
   }
 
+  /**
+   * The history that is stored has ended. Resolves with what a copy of the next one is made by: only a function makes another one, and
+   * only of a persistence that can keep the old bytes apart.
+   */
+  async setAside(): Promise<PersistenceSource> {
+    const { source = null, handlers } = this.#options
+    this.#detach()
+    try {
+      if (this.#tracked !== null) await this.#tracked.setAside()
+      else await this.persistence?.destroy()
+      return this.#tracked !== null && typeof source === 'function' ? source : null
+    } catch (cause) {
+      handlers.handleError(persistenceError(cause, 'set the local copy aside'))
+      return null
+    }
+  }
+
   destroy(): void {
     this.#detach()
     if (!this.#isOwn) return

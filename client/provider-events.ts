@@ -88,10 +88,15 @@ export type ProviderEvents = {
   /** Changes of others, as one Yjs update, after they were applied. The origin is the provider. */
   update: (update: Uint8Array, origin: unknown) => void
   /**
-   * The document has begun a new history on the server, and this Y.Doc belongs to the old one. The new Y.Doc is to be shown in its
-   * place.
+   * The document has begun a new history on the server, and the Y.Doc belongs to the old one: the provider goes on with this new
+   * one, which is to be shown in its place. Nobody listening: the error `document-reset` is the end.
    */
   reload: (doc: Y.Doc) => void
+  /**
+   * Before `reload`: the Y.Doc of the old history, and what of it was never saved, as one Yjs update that fits on the old history only; null
+   * if that is nothing. Neither is merged into the new one.
+   */
+  'document-reset': (event: { document: Y.Doc; update: Uint8Array | null }) => void
   /**
    * Bytes of a large local change that are on the server; durable only with `saved`. `sent` never falls for one change, over however
    * many connections it goes.

@@ -9,7 +9,7 @@ import type { EditorAwareness, ProviderEvents, Scope } from './provider-events.t
  */
 export abstract class NamedProvider extends ObservableV2<ProviderEvents> {
   abstract readonly url: string
-  abstract readonly doc: Y.Doc
+  abstract get doc(): Y.Doc
   abstract readonly name: string
   abstract get status(): ConnectionStatus
   abstract get synced(): boolean

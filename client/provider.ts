@@ -1,4 +1,4 @@
-import type * as Y from 'yjs'
+import * as Y from 'yjs'
 import type { AccessChangeCode } from '../protocol/index.ts'
 import { CLOSED_ABNORMALLY, CLOSED_HERE, closeCode } from './close-code.ts'
 import type { Clock } from './clock.ts'
@@ -9,8 +9,8 @@ import type { SocketIOConnection } from './connection.ts'
 import { DocumentChanges } from './document-changes.ts'
 import type { DocumentSyncHandlers } from './document-sync-options.ts'
 import { DocumentSync } from './document-sync.ts'
-import { LocalCopy } from './local-copy.ts'
-import { createOwnAwareness, type OwnAwareness } from './own-awareness.ts'
+import { LocalCopy, type PersistenceSource } from './local-copy.ts'
+import { createOwnAwareness, moveLocalState, type OwnAwareness } from './own-awareness.ts'
 import type { LocalPersistence } from './persistence/local-persistence.ts'
 import { Presence } from './presence.ts'
 import { ProviderError } from './provider-error.ts'
@@ -34,6 +34,17 @@ import { StateView } from './state-view.ts'
 import { Subdocuments } from './subdocuments.ts'
 import { isEmptyDocument } from './upload-plan.ts'
 
+/** A Y.Doc, and everything that goes with it. */
+interface BoundDocument {
+  readonly doc: Y.Doc
+  readonly ledger: SaveLedger
+  readonly local: LocalCopy
+  readonly sync: DocumentSync
+  readonly changes: DocumentChanges
+  readonly saving: SaveStatus
+  readonly subdocuments: Subdocuments<SocketIOProvider> | null
+}
+
 /**
  * Keeps a Y.Doc in sync with a document of a y-rooms server, and says truthfully what is saved.
  *
@@ -43,7 +54,6 @@ import { isEmptyDocument } from './upload-plan.ts'
 export class SocketIOProvider extends NamedProvider {
   readonly type = 'socketio'
   override readonly url: string
-  override readonly doc: Y.Doc
   override readonly name: string
   /** Whose state the application sets and whose others it shows. The same object for life. */
   override readonly awareness: EditorAwareness
@@ -56,12 +66,8 @@ export class SocketIOProvider extends NamedProvider {
   readonly #ownAwareness: OwnAwareness | null
   readonly #held: HeldConnection
   readonly #presence: Presence
-  readonly #ledger: SaveLedger
-  readonly #local: LocalCopy
-  readonly #sync: DocumentSync
   readonly #member: ConnectionMember
-  readonly #changes: DocumentChanges
-  readonly #saving: SaveStatus
+  #bound: BoundDocument
   readonly #view = new StateView<ProviderState>(() => {
     const { status, synced, localSynced, saveState, unsyncedChanges, lastSavedAt } = this
     const { readOnly, authorizedScope: scope } = this
@@ -76,7 +82,6 @@ export class SocketIOProvider extends NamedProvider {
   #refusal: ProviderError | null = null
   #scope: Scope | undefined
   readonly #compatibility: Compatibility
-  readonly #subdocuments: Subdocuments<SocketIOProvider> | null
   #isDestroyed = false
 
   constructor(config: ProviderConfig)
@@ -92,12 +97,11 @@ export class SocketIOProvider extends NamedProvider {
     const config = resolveConfig(args)
     this.configuration = config
     this.url = config.url
-    this.doc = config.document
     this.name = config.name
     this.#held = connectionFor(config)
     this.connection = this.#held.connection
     this.#clock = this.connection.clock
-    this.#ownAwareness = config.awareness ? null : createOwnAwareness(this.doc)
+    this.#ownAwareness = config.awareness ? null : createOwnAwareness(config.document)
     this.awareness = config.awareness ?? (this.#ownAwareness as OwnAwareness).awareness
     if (config.awareness === null) this.awareness.setLocalState(null)
     this.#presence = new Presence({
@@ -106,32 +110,16 @@ export class SocketIOProvider extends NamedProvider {
       origin: this,
       handleError: (error) => this.#report(error),
     })
-    this.#ledger = new SaveLedger(this.doc, () => this.#saving.refresh())
-    this.#local = this.#localCopy(config)
-    this.#saving = this.#saveStatus()
-    this.#sync = new DocumentSync({
-      doc: this.doc,
-      documentName: this.name,
-      serverUrl: this.url,
-      clientId: () => this.awareness.clientID,
-      ledger: this.#ledger,
-      clock: this.#clock,
-      maxBackoffMs: this.connection.maxBackoffMs,
-      selfCheckIntervalMs:
-        config.selfCheckIntervalMs === undefined
-          ? DEFAULT_SELF_CHECK_MS
-          : config.selfCheckIntervalMs,
-      origin: this,
-      handlers: this.#syncHandlers(),
-    })
     this.#member = this.#connectionMember()
-    if (!isEmptyDocument(this.doc) && !this.#local.isTracked) this.#ledger.markUnverified()
-    this.#changes = this.#documentChanges()
+    this.#bound = this.#bind(config.document, config.persistence)
     this.#compatibility = new Compatibility(this, config)
-    this.#subdocuments =
-      config.subdocs === 'auto' ? new Subdocuments(this.doc, (doc) => this.#follow(doc)) : null
-    this.#local.start()
+    this.#start()
     if (config.connect ?? config.autoConnect ?? true) this.connect()
+  }
+
+  /** The document; another one after `reload`. */
+  override get doc(): Y.Doc {
+    return this.#bound.doc
   }
 
   override get status(): ConnectionStatus {
@@ -140,7 +128,7 @@ export class SocketIOProvider extends NamedProvider {
 
   /** Everything that the server had when we joined is applied, and we are still in the document. */
   override get synced(): boolean {
-    return this.#sync.isSynced
+    return this.#bound.sync.isSynced
   }
 
   /** Resolves when in sync, at once if it is; rejects when the server refuses for good. */
@@ -150,26 +138,26 @@ export class SocketIOProvider extends NamedProvider {
 
   /** How many local changes have no durable acknowledgement. Content from before the provider counts as one. */
   override get unsyncedChanges(): number {
-    return this.#ledger.unsyncedChanges
+    return this.#bound.ledger.unsyncedChanges
   }
 
   get saveState(): SaveState {
-    return this.#saving.state
+    return this.#bound.saving.state
   }
 
   /** Keeps the document on this device, or null. */
   get persistence(): LocalPersistence | null {
-    return this.#local.persistence
+    return this.#bound.local.persistence
   }
 
   /** Everything that was stored on this device is in the document. */
   get localSynced(): boolean {
-    return this.#local.isLoaded
+    return this.#bound.local.isLoaded
   }
 
   /** Resolves when what is stored is in the document, at once without a persistence; rejects if it cannot be read. */
   get whenLocalSynced(): Promise<this> {
-    return this.#local.whenLoaded.then(() => this)
+    return this.#bound.local.whenLoaded.then(() => this)
   }
 
   /** Resolves when there is something to show: from this device or from the server, whichever is first. */
@@ -179,13 +167,13 @@ export class SocketIOProvider extends NamedProvider {
 
   /** Deletes what is stored of the document on this device; nothing is stored from then on. The document stays open. */
   async clearLocalData(): Promise<void> {
-    await this.#local.clear()
-    this.#saving.refresh()
+    await this.#bound.local.clear()
+    this.#bound.saving.refresh()
   }
 
   /** When the server last confirmed a change of ours, in milliseconds since 1970. */
   get lastSavedAt(): number | null {
-    return this.#saving.lastSavedAt
+    return this.#bound.saving.lastSavedAt
   }
 
   /** What the server lets us do; undefined until it has said so. It stays over a lost connection. */
@@ -195,12 +183,12 @@ export class SocketIOProvider extends NamedProvider {
 
   /** The providers of the subdocuments that are loaded, by guid; empty unless `subdocs` is `auto`. */
   get subdocuments(): ReadonlyMap<string, SocketIOProvider> {
-    return this.#subdocuments?.followers ?? new Map()
+    return this.#bound.subdocuments?.followers ?? new Map()
   }
 
   /** Joins again, to compare everything with what the server has. Not needed: the provider does so whenever it may matter. */
   forceSync(): void {
-    this.#sync.rejoin()
+    this.#bound.sync.rejoin()
   }
 
   /** Connects, and stays connected. Returns at once; `whenSynced` is the promise. */
@@ -219,8 +207,8 @@ export class SocketIOProvider extends NamedProvider {
     this.shouldConnect = false
     for (const provider of this.subdocuments.values()) provider.disconnect()
     const wasConnected = this.connected
-    this.#local.forgetJoin()
-    this.#sync.leave()
+    this.#bound.local.forgetJoin()
+    this.#bound.sync.leave()
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
     this.#compatibility.tellPhase()
@@ -234,12 +222,12 @@ export class SocketIOProvider extends NamedProvider {
   /** Disconnects for good and leaves the Y.Doc, and an Awareness that was given, as they are. */
   override destroy(): void {
     if (this.#isDestroyed) return
-    this.#subdocuments?.destroy()
+    this.#bound.subdocuments?.destroy()
     this.disconnect()
     this.#isDestroyed = true
     this.#compatibility.destroy()
-    this.#changes.stop()
-    this.#local.destroy()
+    this.#bound.changes.stop()
+    this.#bound.local.destroy()
     this.#presence.destroy()
     this.#ownAwareness?.destroy()
     this.#held.release()
@@ -247,7 +235,7 @@ export class SocketIOProvider extends NamedProvider {
       retry: 'never',
       documentName: this.name,
     })
-    this.#saving.rejectWaiters(this.#refusal)
+    this.#bound.saving.rejectWaiters(this.#refusal)
     this.#ready.end(this.#refusal)
     this.emit('destroy', [this])
     this.#view.close()
@@ -265,13 +253,13 @@ export class SocketIOProvider extends NamedProvider {
 
   /** Resolves when every local change so far, and made meanwhile, is durable on the server. */
   async whenSaved(options: WhenSavedOptions = {}): Promise<void> {
-    this.#sync.flush()
-    await this.#saving.whenSaved(options, this.#refusal)
+    this.#bound.sync.flush()
+    await this.#bound.saving.whenSaved(options, this.#refusal)
   }
 
   /** All changes without a durable acknowledgement as one Yjs update, or null: "download my changes". */
   pendingUpdate(): Uint8Array | null {
-    return this.#ledger.pendingUpdate()
+    return this.#bound.ledger.pendingUpdate()
   }
 
   /** Calls with the present state and whenever it changes (Svelte's contract). Returns what stops it. */
@@ -281,39 +269,76 @@ export class SocketIOProvider extends NamedProvider {
   /** The present state; the same object as long as nothing changed (React's contract). */
   readonly getSnapshot = (): ProviderState => this.#view.current()
 
-  #documentChanges(): DocumentChanges {
-    return new DocumentChanges({
-      doc: this.doc,
+  /** Everything that goes with one Y.Doc, which is one history of the document. */
+  #bind(doc: Y.Doc, source: PersistenceSource | undefined): BoundDocument {
+    const { selfCheckIntervalMs = DEFAULT_SELF_CHECK_MS, subdocs } = this.configuration
+    const ledger = new SaveLedger(doc, () => this.#bound.saving.refresh())
+    const sync = new DocumentSync({
+      doc,
+      documentName: this.name,
+      serverUrl: this.url,
+      clientId: () => this.awareness.clientID,
+      ledger,
+      clock: this.#clock,
+      maxBackoffMs: this.connection.maxBackoffMs,
+      selfCheckIntervalMs,
       origin: this,
-      isReadOnly: () => this.#sync.isReadOnly,
-      isLive: () => this.#sync.isLive,
-      isTaken: (origin) => this.#local.takesChange(origin),
+      handlers: this.#syncHandlers(),
+    })
+    return {
+      doc,
+      ledger,
+      sync,
+      local: this.#localCopy(doc, ledger, source),
+      saving: this.#saveStatus(ledger),
+      changes: this.#documentChanges(doc),
+      subdocuments:
+        subdocs === 'auto'
+          ? new Subdocuments(doc, (subdocument) => this.#follow(subdocument))
+          : null,
+    }
+  }
+
+  /** What is in the document already, or on this device, is taken into account. */
+  #start(): void {
+    const { doc, ledger, local } = this.#bound
+    if (!isEmptyDocument(doc) && !local.isTracked) ledger.markUnverified()
+    local.start()
+  }
+
+  #documentChanges(doc: Y.Doc): DocumentChanges {
+    return new DocumentChanges({
+      doc,
+      origin: this,
+      isReadOnly: () => this.#bound.sync.isReadOnly,
+      isLive: () => this.#bound.sync.isLive,
+      isTaken: (origin) => this.#bound.local.takesChange(origin),
       handlers: {
         handleRemote: (update) => this.emit('update', [update, this]),
         handleLocal: (update) => {
-          this.#ledger.add(update)
-          this.#sync.handleLocalChange()
+          this.#bound.ledger.add(update)
+          this.#bound.sync.handleLocalChange()
         },
-        handleUnverified: () => this.#ledger.markUnverified(),
+        handleUnverified: () => this.#bound.ledger.markUnverified(),
         handleDestroy: () => this.destroy(),
       },
     })
   }
 
-  #saveStatus(): SaveStatus {
+  #saveStatus(ledger: SaveLedger): SaveStatus {
     return new SaveStatus({
-      ledger: this.#ledger,
+      ledger,
       clock: this.#clock,
-      isLive: () => this.#sync.isLive,
-      isStored: () => this.#local.isStored,
+      isLive: () => this.#bound.sync.isLive,
+      isStored: () => this.#bound.local.isStored,
       handlers: {
         handleCount: (number) => this.emit('unsyncedChanges', [{ number }]),
         handleState: (state, pending) =>
           this.emit('save-state', [{ state, pending, lastSavedAt: this.lastSavedAt }]),
         handleChange: () => {
           // A reader's zero only says that it sends nothing.
-          if (this.unsyncedChanges === 0 && this.#sync.isLive && !this.#sync.isReadOnly)
-            this.#local.handleSaved()
+          if (this.unsyncedChanges === 0 && this.#bound.sync.isLive && !this.#bound.sync.isReadOnly)
+            this.#bound.local.handleSaved()
           this.#view.refresh()
         },
       },
@@ -323,27 +348,27 @@ export class SocketIOProvider extends NamedProvider {
   #syncHandlers(): DocumentSyncHandlers {
     return {
       handleSynced: (isSynced) => {
-        if (isSynced) this.#error = this.#ledger.rejection
+        if (isSynced) this.#error = this.#bound.ledger.rejection
         this.#handleSynced(isSynced)
       },
-      handleEpoch: (epoch) => this.#local.handleEpoch(epoch),
+      handleEpoch: (epoch) => this.#bound.local.handleEpoch(epoch),
       handleJoined: (membership, presence) => {
-        this.#saving.refresh()
-        this.#handleScope(this.#sync.isReadOnly ? 'readonly' : 'read-write')
+        this.#bound.saving.refresh()
+        this.#handleScope(this.#bound.sync.isReadOnly ? 'readonly' : 'read-write')
         this.#presence.handleJoined(membership, presence)
       },
       handleLeft: () => {
         this.#presence.handleLeft()
-        this.#saving.refresh()
+        this.#bound.saving.refresh()
       },
       handleAccess: ({ access, code }) =>
         this.#setScope(access === 'read' ? 'readonly' : 'read-write', code),
       handlePresence: (update) => this.#presence.handleRemote(update),
       handleProgress: (received, total) => this.emit('progress', [{ received, total }]),
       handleUploadProgress: (sent, total) => this.emit('upload-progress', [{ sent, total }]),
-      handleSaved: () => this.#saving.handleConfirmed(),
+      handleSaved: () => this.#bound.saving.handleConfirmed(),
       handleRejected: (error) => {
-        this.#saving.rejectWaiters(error)
+        this.#bound.saving.rejectWaiters(error)
         const update = this.pendingUpdate()
         if (update !== null) this.emit('rejected', [{ update, error }])
         this.#report(error)
@@ -353,24 +378,24 @@ export class SocketIOProvider extends NamedProvider {
     }
   }
 
-  #localCopy(config: ResolvedConfig): LocalCopy {
+  #localCopy(doc: Y.Doc, ledger: SaveLedger, source: PersistenceSource | undefined): LocalCopy {
     return new LocalCopy({
-      source: config.persistence,
-      waitMs: config.waitForPersistence,
-      doc: this.doc,
+      source,
+      waitMs: this.configuration.waitForPersistence,
+      doc,
       documentName: this.name,
       serverUrl: this.url,
-      ledger: this.#ledger,
+      ledger,
       clock: this.#clock,
-      isConfirmed: (origin, transaction) => this.#changes.isConfirmed(origin, transaction),
+      isConfirmed: (origin, transaction) => this.#bound.changes.isConfirmed(origin, transaction),
       handlers: {
         handleLoaded: () => {
           this.#handleContent()
           const { persistence } = this
           if (persistence !== null) this.emit('local-synced', [{ persistence }])
         },
-        handleStored: () => this.#saving.refresh(),
-        handleLate: () => this.#sync.rejoin(),
+        handleStored: () => this.#bound.saving.refresh(),
+        handleLate: () => this.#bound.sync.rejoin(),
         handleError: (error) => this.#report(error),
       },
     })
@@ -379,11 +404,12 @@ export class SocketIOProvider extends NamedProvider {
   #connectionMember(): ConnectionMember {
     return {
       handleStatus: (status) => this.#setStatus(status),
-      flush: () => this.#sync.flush(),
-      handleOpen: (channel) => this.#local.whenReadyToJoin(() => this.#sync.open(channel)),
+      flush: () => this.#bound.sync.flush(),
+      handleOpen: (channel) =>
+        this.#bound.local.whenReadyToJoin(() => this.#bound.sync.open(channel)),
       handleDown: (reason) => {
-        this.#local.forgetJoin()
-        this.#sync.handleDown()
+        this.#bound.local.forgetJoin()
+        this.#bound.sync.handleDown()
         const event = { code: CLOSED_ABNORMALLY, reason, wasClean: false }
         this.emit('connection-close', [event, this])
         if (this.configuration.shouldReconnect?.(event, this) === false) this.disconnect()
@@ -447,7 +473,38 @@ export class SocketIOProvider extends NamedProvider {
     if (!this.doc.isLoaded) this.doc.emit('load', [this.doc])
   }
 
+  /**
+   * The document has begun a new history on the server: goes on with a new Y.Doc, and gives what of the old one was never saved
+   * to whoever wants it.
+   */
+  async #reload(error: ProviderError): Promise<void> {
+    const { doc: document, local, changes, subdocuments, saving } = this.#bound
+    const update = this.pendingUpdate()
+    this.connection.detach(this.#member)
+    this.#setStatus('disconnected')
+    this.#report(error)
+    changes.stop()
+    subdocuments?.destroy()
+    saving.rejectWaiters(error)
+    const source = await local.setAside()
+    if (this.#isDestroyed) return
+    const doc = new Y.Doc({ guid: document.guid, gc: document.gc, meta: document.meta as unknown })
+    this.#ownAwareness?.moveTo(doc)
+    moveLocalState(this.awareness, doc)
+    this.#bound = this.#bind(doc, source)
+    this.#start()
+    this.emit('document-reset', [{ document, update }])
+    this.emit('reload', [doc])
+    this.#bound.saving.refresh()
+    // A listener may have ended it.
+    if (this.shouldConnect) this.connection.attach(this.#member)
+  }
+
   #handleEnded(error: ProviderError): void {
+    if (error.code === 'document-reset' && this._observers.has('reload')) {
+      void this.#reload(error)
+      return
+    }
     this.#refusal = error
     this.shouldConnect = false
     this.connection.detach(this.#member)
@@ -458,7 +515,7 @@ export class SocketIOProvider extends NamedProvider {
       this.#tellAccessRefused(error, true)
     }
     this.emit('closed', [{ code: closeCode(error.code), reason: error.code, wasClean: true }, this])
-    this.#saving.rejectWaiters(error)
+    this.#bound.saving.rejectWaiters(error)
     this.#ready.end(error)
   }
 
