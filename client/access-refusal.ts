@@ -3,6 +3,8 @@ import type { ProviderError, ProviderErrorCode } from './provider-error.ts'
 const CODES: ReadonlySet<ProviderErrorCode> = new Set([
   'unauthenticated',
   'forbidden',
+  'access-revoked',
+  'user-changed',
   'origin-not-allowed',
 ])
 

@@ -1,5 +1,6 @@
-import type { Closed, DocumentHandle, JoinRequest } from '../protocol/index.ts'
+import type { AccessChange, Closed, DocumentHandle, JoinRequest } from '../protocol/index.ts'
 import type { CancelTimer, Clock } from './clock.ts'
+import type { ProviderError } from './provider-error.ts'
 import { noAnswer } from './read-answer.ts'
 import { UploadTurns } from './upload-turns.ts'
 import type { Notices, Outcome, RequestName, Requests, Wire } from './wire.ts'
@@ -9,6 +10,7 @@ export interface ChannelMember {
   handleUpdate(from: number, to: number, update: Uint8Array): void
   handleAwareness(update: Uint8Array): void
   handleClosed(closed: Closed): void
+  handleAccess(change: AccessChange): void
 }
 
 /**
@@ -22,6 +24,8 @@ const ANSWER_TIMEOUT_MS = 30_000
  * they belong. It lives as long as the wire; afterwards every call does nothing, and no answer comes.
  */
 export class Channel {
+  /** Brings a newer token to the server; resolves with null, or with what is in the way. */
+  readonly renewToken: () => Promise<ProviderError | null>
   readonly #wire: Wire
   readonly #clock: Clock
   readonly #members = new Map<DocumentHandle, Set<ChannelMember>>()
@@ -32,9 +36,10 @@ export class Channel {
   #isOpen = true
   #lastUpload = 0
 
-  constructor(wire: Wire, clock: Clock) {
+  constructor(wire: Wire, clock: Clock, renewToken: Channel['renewToken']) {
     this.#wire = wire
     this.#clock = clock
+    this.renewToken = renewToken
   }
 
   request<Name extends RequestName>(

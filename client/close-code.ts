@@ -8,8 +8,10 @@ export const CLOSED_ABNORMALLY = 1006
 /** y-websocket's range of permanent codes, in the numbers of HTTP where one fits. */
 const CLOSE_CODES: Partial<Record<ProviderErrorCode, number>> = {
   unauthenticated: 4401,
+  'token-expired': 4401,
   'origin-not-allowed': 4403,
   forbidden: 4403,
+  'access-revoked': 4403,
   'document-deleted': 4404,
   'document-reset': 4409,
   'unsupported-protocol': 4426,

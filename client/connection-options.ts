@@ -6,8 +6,17 @@ import type { Network } from './wire.ts'
 
 export type ConnectionStatus = 'connecting' | 'connected' | 'disconnected'
 
-/** A token, or a function that is asked for one at every attempt to connect. */
-export type TokenSource = string | null | (() => string | null | Promise<string | null>)
+/**
+ * Why a token is asked for: to connect, because the one before ends soon (`expiring`), or because the server takes that one no
+ * longer (`rejected`).
+ */
+export type TokenReason = 'connect' | 'expiring' | 'rejected'
+
+/** A token, or a function that is asked for one at every attempt to connect, and whenever the server wants a newer one. */
+export type TokenSource =
+  | string
+  | null
+  | ((reason: TokenReason) => string | null | Promise<string | null>)
 
 export interface ConnectionOptions {
   readonly url: string

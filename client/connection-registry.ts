@@ -32,7 +32,7 @@ export function connectionFor(choice: ConnectionChoice): HeldConnection {
 }
 
 function acquireConnection(options: ConnectionOptions): HeldConnection {
-  let entry = entries.find((candidate) => isSame(candidate.options, options))
+  let entry = entries.find((candidate) => isSame(candidate, options))
   if (entry === undefined) {
     entry = { connection: new SocketIOConnection(options), options, holders: 0 }
     entries.push(entry)
@@ -60,10 +60,10 @@ export function countConnections(): number {
   return entries.length
 }
 
-function isSame(left: ConnectionOptions, right: ConnectionOptions): boolean {
+function isSame({ connection, options: left }: Entry, right: ConnectionOptions): boolean {
   return (
     left.url === right.url &&
-    (left.token ?? null) === (right.token ?? null) &&
+    connection.token === (right.token ?? null) &&
     left.auth === right.auth &&
     JSON.stringify(left.params ?? {}) === JSON.stringify(right.params ?? {}) &&
     left.maxBackoffTime === right.maxBackoffTime &&

@@ -8,18 +8,30 @@ import type {
   ConnectionMember,
   ConnectionOptions,
   ConnectionStatus,
+  TokenSource,
 } from './connection-options.ts'
 import { onPageLife } from './page-life.ts'
 import { ProviderError } from './provider-error.ts'
 import { serverAddress } from './server-url.ts'
 import { socketIONetwork } from './socket-io-wire.ts'
+import { TokenRenewal, tokenFailed } from './token-renewal.ts'
 import { onWakeUp } from './wake-up.ts'
 import type { Network, Wire } from './wire.ts'
 
 type State =
   | { readonly at: 'idle' }
-  | { readonly at: 'opening'; wire: Wire | null; readonly cancel: CancelTimer }
-  | { readonly at: 'open'; readonly wire: Wire; readonly channel: Channel }
+  | {
+      readonly at: 'opening'
+      wire: Wire | null
+      token: string | null
+      readonly cancel: CancelTimer
+    }
+  | {
+      readonly at: 'open'
+      readonly wire: Wire
+      readonly channel: Channel
+      readonly renewal: TokenRenewal
+    }
   | { readonly at: 'waiting'; readonly cancel: CancelTimer }
   /** The page was put aside: nothing is tried until it is back. */
   | { readonly at: 'asleep' }
@@ -44,6 +56,7 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
   readonly #members = new Set<ConnectionMember>()
   #state: State = { at: 'idle' }
   #failures = 0
+  #token: TokenSource
   #refusedToken: string | null | undefined
   #stopListening: (() => void) | null = null
 
@@ -57,6 +70,7 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
         `maxBackoffTime is ${this.maxBackoffMs}; at least ${MIN_MAX_BACKOFF_MS} ms are expected`,
       )
     this.#options = options
+    this.#token = options.token ?? null
     // A bad URL is told to whom it concerns, not to a log at the first attempt.
     if (options.network === undefined) serverAddress(options.url, globalThis.location?.href)
     const { socketIo, params } = options
@@ -69,6 +83,29 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
   get status(): ConnectionStatus {
     if (this.#state.at === 'open') return 'connected'
     return this.#state.at === 'opening' ? 'connecting' : 'disconnected'
+  }
+
+  /** Where its tokens come from: as it was made, or as `setToken` said last. */
+  get token(): TokenSource {
+    return this.#token
+  }
+
+  /**
+   * From here on tokens come from here, for every document on this connection. An open connection goes by the new token without
+   * a break (of another user: it is opened anew), one that waits for its next attempt tries at once. Resolves when the server has taken
+   * the token, or will be shown it with the next attempt; rejects with a `ProviderError` when it refuses, and keeps the token
+   * before until that ends.
+   */
+  async setToken(token: TokenSource): Promise<void> {
+    this.#token = token
+    this.#refusedToken = undefined
+    if (this.#state.at !== 'open') {
+      this.#retryNow()
+      return
+    }
+    const failure = await this.#state.renewal.renew('expiring')
+    if (failure?.code === 'user-changed') this.#reopen()
+    else if (failure !== null) throw failure
   }
 
   /** How many documents are attached. */
@@ -147,30 +184,28 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
         ),
       ),
     )
-    const attempt: State & { at: 'opening' } = { at: 'opening', wire: null, cancel }
+    const attempt: State & { at: 'opening' } = { at: 'opening', wire: null, token: null, cancel }
     this.#state = attempt
     this.#announceStatus()
-    const { token = null } = this.#options
+    const token = this.#token
     if (typeof token !== 'function') this.#openWire(attempt, token)
     else void this.#openWithToken(attempt, token)
   }
 
   async #openWithToken(
     attempt: State & { at: 'opening' },
-    ask: () => string | null | Promise<string | null>,
+    ask: Exclude<TokenSource, string | null>,
   ): Promise<void> {
     try {
-      this.#openWire(attempt, await ask())
+      this.#openWire(attempt, await ask('connect'))
     } catch (cause) {
-      this.#handleOpenFailed(
-        attempt,
-        new ProviderError('token-failed', 'the token function failed', { cause }),
-      )
+      this.#handleOpenFailed(attempt, tokenFailed(cause))
     }
   }
 
   #openWire(attempt: State & { at: 'opening' }, token: string | null): void {
     if (this.#state !== attempt) return
+    attempt.token = token
     const auth = {
       ...this.#options.auth,
       protocol: PROTOCOL_VERSION,
@@ -187,7 +222,7 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
           const isFinal =
             error.retry === 'never' ||
             isRefusedAgain ||
-            (error.retry === 'reauth' && typeof this.#options.token !== 'function')
+            (error.retry === 'reauth' && typeof this.#token !== 'function')
           this.#handleOpenFailed(attempt, error, isFinal)
         },
         handleDown: (reason) => this.#handleDown(attempt, wire, reason),
@@ -197,6 +232,9 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
           this.#forMembers(wire, handle, (member) => member.handleAwareness(update)),
         handleClosed: (handle, closed) =>
           this.#forMembers(wire, handle, (member) => member.handleClosed(closed)),
+        handleAccess: (handle, change) =>
+          this.#forMembers(wire, handle, (member) => member.handleAccess(change)),
+        handleExpiring: () => this.#handleExpiring(wire),
       },
     )
     attempt.wire = wire
@@ -210,8 +248,13 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
   #handleOpen(attempt: State & { at: 'opening' }, wire: Wire): void {
     if (this.#state !== attempt) return
     attempt.cancel()
-    const channel = new Channel(wire, this.clock)
-    this.#state = { at: 'open', wire, channel }
+    const renewal = new TokenRenewal({
+      source: () => this.#token,
+      shown: attempt.token,
+      send: (token, handleAnswer) => channel.request('token', [token], handleAnswer),
+    })
+    const channel = new Channel(wire, this.clock, () => renewal.renew('rejected'))
+    this.#state = { at: 'open', wire, channel, renewal }
     this.#failures = 0
     this.#refusedToken = undefined
     this.#backoff.handleSuccess()
@@ -249,6 +292,28 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
     wire.close()
     this.#wait()
     for (const member of [...this.#members]) member.handleDown(reason)
+  }
+
+  /** A fixed token stays what it is, until somebody calls `setToken`. */
+  #handleExpiring(wire: Wire): void {
+    if (this.#state.at !== 'open' || this.#state.wire !== wire) return
+    if (typeof this.#token !== 'function') return
+    void this.#state.renewal.renew('expiring').then((failure) => {
+      if (this.#state.at !== 'open' || this.#state.wire !== wire) return
+      if (failure?.code === 'user-changed') this.#reopen()
+      // The token that we have still holds for a while; at its end the documents ask again.
+      else if (failure !== null) this.emit('error', [failure])
+    })
+  }
+
+  /** Somebody else is here from now on: under a connection of their own. */
+  #reopen(): void {
+    if (this.#state.at !== 'open') return
+    this.#state.channel.close()
+    this.#state.wire.close()
+    const members = [...this.#members]
+    this.#open()
+    for (const member of members) member.handleDown('the user changed')
   }
 
   #wait(): void {

@@ -1,5 +1,5 @@
 import type * as Y from 'yjs'
-import type { Epoch, JoinAnswer } from '../protocol/index.ts'
+import type { AccessChange, Epoch, JoinAnswer } from '../protocol/index.ts'
 import type { Channel } from './channel.ts'
 import type { Clock } from './clock.ts'
 import type { ProviderError } from './provider-error.ts'
@@ -36,6 +36,8 @@ export interface DocumentSyncHandlers {
   handleEpoch(epoch: Epoch): void
   handleJoined(membership: Membership, presence: Uint8Array | undefined): void
   handleLeft(): void
+  /** We may do more or less in the document than the answer to the join said. */
+  handleAccess(change: AccessChange): void
   handlePresence(update: Uint8Array): void
   handleProgress(receivedBytes: number, totalBytes: number): void
   handleUploadProgress(sentBytes: number, totalBytes: number): void

@@ -16,6 +16,8 @@ export interface Joining {
 export interface Loading {
   readonly at: 'loading'
   readonly membership: Membership
+  /** As of the latest `access` event. */
+  access: JoinAnswer['access']
   /** What was relayed meanwhile is not kept, only remembered: it is read from the log afterwards. */
   highestRelayed: number
 }
@@ -23,7 +25,8 @@ export interface Loading {
 export interface Live {
   readonly at: 'live'
   readonly membership: Membership
-  readonly access: JoinAnswer['access']
+  /** As of the latest `access` event. */
+  access: JoinAnswer['access']
   readonly catchUp: CatchUp
   readonly uploader: Uploader
 }

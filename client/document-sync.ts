@@ -1,6 +1,7 @@
 import * as Y from 'yjs'
 import {
   refusal,
+  type AccessChange,
   type Closed,
   type Epoch,
   type JoinAnswer,
@@ -33,6 +34,8 @@ export class DocumentSync implements ChannelMember {
   /** A large document on its way here, kept over disconnections. */
   readonly #load = new StateLoad()
   readonly #selfCheck: SelfCheck
+  /** A newer token was shown since we were in the document last. */
+  #hasRenewed = false
   /** A join that was given up before its answer came. Its answer is still a valid one if asked again. */
   #abandoned: Joining | null = null
   #isSynced = false
@@ -125,6 +128,21 @@ export class DocumentSync implements ChannelMember {
     this.#handleRefused(closed)
   }
 
+  handleAccess(change: AccessChange): void {
+    const state = this.#state
+    const { access } = change
+    if (state.at === 'loading') state.access = access
+    if (state.at !== 'live' || state.access === access) return
+    state.access = access
+    this.#options.handlers.handleAccess(change)
+    // A listener may have disconnected us.
+    if (this.#state !== state) return
+    // What was refused for that reason alone is sent now.
+    if (access === 'write' && this.#options.ledger.rejection?.code === 'read-only')
+      this.#options.ledger.resume()
+    state.uploader.setAccess(access)
+  }
+
   #join(channel: Channel): void {
     const { doc, documentName, clientId } = this.#options
     this.#readEpoch()
@@ -163,6 +181,7 @@ export class DocumentSync implements ChannelMember {
     const { epoch, head, snapshot, limits, document: handle } = outcome
     const membership: Membership = { channel, handle, clientId, limits }
     this.#backoff.handleSuccess()
+    this.#hasRenewed = false
     if (this.#epoch !== null && this.#epoch !== epoch) {
       // Another history under the same name. Merging it would double what both have.
       channel.leave(this.#options.documentName, handle, clientId)
@@ -184,13 +203,18 @@ export class DocumentSync implements ChannelMember {
       this.#goLive(membership, outcome, outcome.updates, head, joining.usesCursor)
       return
     }
-    const loading: Loading = { at: 'loading', membership, highestRelayed: head }
+    const loading: Loading = {
+      at: 'loading',
+      membership,
+      access: outcome.access,
+      highestRelayed: head,
+    }
     this.#state = loading
     this.#load.start(channel, handle, epoch, snapshot, {
       handleProgress: this.#options.handlers.handleProgress,
       handleLoaded: (bytes, seq) => {
         // Its presence is shown already, and out of date by now.
-        const answer = withoutAwareness(outcome)
+        const answer = { ...withoutAwareness(outcome), access: loading.access }
         const { highestRelayed } = loading
         const { usesCursor } = joining
         if (seq === snapshot.seq) {
@@ -276,31 +300,33 @@ export class DocumentSync implements ChannelMember {
   #uploader(membership: Membership, access: JoinAnswer['access']): Uploader {
     const { ledger, clock, handlers, documentName } = this.#options
     const { channel, handle, limits } = membership
-    return new Uploader({
-      channel,
-      handle,
+    return new Uploader(
+      {
+        channel,
+        handle,
+        limits,
+        ledger,
+        clock,
+        backoff: this.#backoff,
+        handleSaved: ({ seq, entry }) => {
+          handlers.handleSaved()
+          if (this.#state.at === 'live') this.#state.catchUp.handleAcknowledged(seq, entry)
+        },
+        handleProgress: handlers.handleUploadProgress,
+        handleRejected: (refused) => {
+          if (ledger.rejection !== null) return
+          const error = errorFromRefusal(refused, documentName)
+          ledger.reject(error)
+          handlers.handleRejected(error)
+        },
+        handleLost: (refused) => {
+          // What we sent does not fit on what the server has. The document itself fits on anything.
+          if (refused.code === 'missing-dependencies') ledger.markUnverified()
+          this.#handleRefused(refused)
+        },
+      },
       access,
-      limits,
-      ledger,
-      clock,
-      backoff: this.#backoff,
-      handleSaved: ({ seq, entry }) => {
-        handlers.handleSaved()
-        if (this.#state.at === 'live') this.#state.catchUp.handleAcknowledged(seq, entry)
-      },
-      handleProgress: handlers.handleUploadProgress,
-      handleRejected: (refused) => {
-        if (ledger.rejection !== null) return
-        const error = errorFromRefusal(refused, documentName)
-        ledger.reject(error)
-        handlers.handleRejected(error)
-      },
-      handleLost: (refused) => {
-        // What we sent does not fit on what the server has. The document itself fits on anything.
-        if (refused.code === 'missing-dependencies') ledger.markUnverified()
-        this.#handleRefused(refused)
-      },
-    })
+    )
   }
 
   /** Everything up to the head of the join is applied; `promised` is what that must amount to, if a cursor was used. */
@@ -343,20 +369,49 @@ export class DocumentSync implements ChannelMember {
 
   /** Leaves, for good or to join again after a pause. */
   #fail(error: ProviderError): void {
-    const { handlers, clock } = this.#options
+    const { handlers } = this.#options
     const { at } = this.#state
     if (at === 'detached' || at === 'waiting' || at === 'ended') return
     const channel =
       this.#state.at === 'joining' ? this.#state.channel : this.#state.membership.channel
+    if (error.retry === 'reauth' && !this.#hasRenewed) {
+      this.#renew(channel, error)
+      return
+    }
     if (error.permanent) {
       this.#leave()
       this.#end(error)
       return
     }
     this.#leave()
-    const cancel = clock.setTimer(this.#backoff.nextPauseMs(), () => this.#join(channel))
-    this.#state = { at: 'waiting', cancel }
+    this.#pause(channel)
     handlers.handleError(error)
+  }
+
+  /** The server wants a newer token: joins again with one, once. */
+  #renew(channel: Channel, refused: ProviderError): void {
+    this.#leave()
+    let isWanted = true
+    const waiting: State = { at: 'waiting', cancel: () => (isWanted = false) }
+    this.#state = waiting
+    void channel.renewToken().then((failure) => {
+      if (!isWanted || this.#state !== waiting) return
+      if (failure?.permanent) this.#end(refused)
+      else if (failure === null) {
+        this.#hasRenewed = true
+        this.#join(channel)
+      } else {
+        this.#pause(channel)
+        this.#options.handlers.handleError(failure)
+      }
+    })
+  }
+
+  #pause(channel: Channel): void {
+    const cancel = this.#options.clock.setTimer(this.#backoff.nextPauseMs(), () =>
+      this.#join(channel),
+    )
+    this.#state = { at: 'waiting', cancel }
   }
 
   #end(error: ProviderError): void {

@@ -38,6 +38,7 @@ export type {
   ConnectionEvents,
   ConnectionOptions,
   ConnectionStatus,
+  TokenReason,
   TokenSource,
 } from './connection-options.ts'
 export { systemClock } from './clock.ts'

@@ -10,7 +10,7 @@ import {
   type TrackedPersistence,
 } from './persistence/local-persistence.ts'
 import { persistenceError } from './persistence/persistence-error.ts'
-import type { ProviderError } from './provider-error.ts'
+import { ProviderError } from './provider-error.ts'
 import type { SaveLedger } from './save-ledger.ts'
 
 /** A disk that takes longer to read a document is slower than the network. */
@@ -153,6 +153,8 @@ export class LocalCopy {
   /** Deletes what is stored; nothing is stored from then on. */
   async clear(): Promise<void> {
     const { persistence } = this
+    if (persistence !== null && persistence.clearData === undefined)
+      throw new ProviderError('persistence-failed', 'this persistence cannot delete what it stores')
     this.#detach()
     await persistence?.clearData?.()
   }

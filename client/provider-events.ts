@@ -1,5 +1,6 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
+import type { AccessChangeCode } from '../protocol/index.ts'
 import type { ConnectionStatus } from './connection-options.ts'
 import type { LocalPersistence } from './persistence/local-persistence.ts'
 import type { ProviderError } from './provider-error.ts'
@@ -72,8 +73,12 @@ export type ProviderEvents = {
   authenticated: (event: { scope: Scope }) => void
   /** Who we are, or may do, was refused. `permanent`: nothing is tried until somebody calls `connect`. */
   authenticationFailed: (event: { reason: string; code: string; permanent: boolean }) => void
-  /** What we may do is known for the first time, or has changed. */
-  scope: (event: { scope: Scope; previous: Scope | undefined }) => void
+  /** What we may do is known for the first time, or has changed; with the server's reason if that was while we were in the document. */
+  scope: (event: {
+    scope: Scope
+    previous: Scope | undefined
+    reason?: AccessChangeCode | undefined
+  }) => void
   /** There are changes without a durable acknowledgement, or there are none any more. */
   'local-changes': (hasLocalChanges: boolean) => void
   /** Somebody announced a presence state, changed or not. */

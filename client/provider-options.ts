@@ -18,7 +18,7 @@ export interface ProviderOptions {
   readonly connect?: boolean | undefined
   /** Another name of `connect`. */
   readonly autoConnect?: boolean | undefined
-  /** Default null: anonymous. A function is asked at every attempt to connect. */
+  /** Default null: anonymous. A function is asked at every attempt to connect, and before its last token ends. */
   readonly token?: TokenSource | undefined
   /** More for the Socket.IO handshake, for the application's own checks. */
   readonly auth?: Readonly<Record<string, unknown>> | undefined

@@ -1,9 +1,10 @@
 import type * as Y from 'yjs'
+import type { AccessChangeCode } from '../protocol/index.ts'
 import { CLOSED_ABNORMALLY, CLOSED_HERE, closeCode } from './close-code.ts'
 import type { Clock } from './clock.ts'
 import { Compatibility } from './compatibility.ts'
 import { connectionFor, type HeldConnection } from './connection-registry.ts'
-import type { ConnectionMember, ConnectionStatus } from './connection-options.ts'
+import type { ConnectionMember, ConnectionStatus, TokenSource } from './connection-options.ts'
 import type { SocketIOConnection } from './connection.ts'
 import { DocumentChanges } from './document-changes.ts'
 import type { DocumentSyncHandlers } from './document-sync-options.ts'
@@ -253,6 +254,15 @@ export class SocketIOProvider extends NamedProvider {
     super.destroy()
   }
 
+  /**
+   * Shows the server another token from here on, on the connection that this provider shares with others of the same URL and token.
+   * Resolves when the server has taken it; rejects with a `ProviderError` when it refuses, and the token before holds as long as
+   * it would have. See `SocketIOConnection.setToken`.
+   */
+  setToken(token: TokenSource): Promise<void> {
+    return this.connection.setToken(token)
+  }
+
   /** Resolves when every local change so far, and made meanwhile, is durable on the server. */
   async whenSaved(options: WhenSavedOptions = {}): Promise<void> {
     this.#sync.flush()
@@ -326,6 +336,8 @@ export class SocketIOProvider extends NamedProvider {
         this.#presence.handleLeft()
         this.#saving.refresh()
       },
+      handleAccess: ({ access, code }) =>
+        this.#setScope(access === 'read' ? 'readonly' : 'read-write', code),
       handlePresence: (update) => this.#presence.handleRemote(update),
       handleProgress: (received, total) => this.emit('progress', [{ received, total }]),
       handleUploadProgress: (sent, total) => this.emit('upload-progress', [{ sent, total }]),
@@ -401,7 +413,19 @@ export class SocketIOProvider extends NamedProvider {
     const previous = this.#scope
     this.#scope = scope
     this.emit('authenticated', [{ scope }])
-    if (scope !== previous) this.emit('scope', [{ scope, previous }])
+    this.#tellScope(scope, previous)
+  }
+
+  /** The scope changed while we are in the document. */
+  #setScope(scope: Scope, reason: AccessChangeCode): void {
+    const previous = this.#scope
+    this.#scope = scope
+    this.#tellScope(scope, previous, reason)
+  }
+
+  #tellScope(scope: Scope, previous: Scope | undefined, reason?: AccessChangeCode): void {
+    if (scope !== previous)
+      this.emit('scope', [{ scope, previous, ...(reason === undefined ? {} : { reason }) }])
     this.#view.refresh()
   }
 

@@ -1,4 +1,5 @@
 import {
+  type AccessChange,
   isErrorCode,
   isSequenceNumber,
   type Closed,
@@ -30,6 +31,14 @@ export function readClosed(value: unknown): Closed | null {
   // A newer server may know more codes; its retry class says what to do all the same.
   const code = isErrorCode(value['code']) ? value['code'] : (value['code'] as Closed['code'])
   return { code, retry: value['retry'] as Retry, message }
+}
+
+/** The body of an `access` event, or null if it is none. A reason that is not known yet is no reason to ignore it. */
+export function readAccess(value: unknown): AccessChange | null {
+  if (!isRecord(value)) return null
+  const { access, code } = value
+  if ((access !== 'read' && access !== 'write') || typeof code !== 'string') return null
+  return { access, code: code as AccessChange['code'] }
 }
 
 /** An answer from the network, checked: nothing behind this line meets a shape that the types deny. */
@@ -66,6 +75,7 @@ const SHAPES: Readonly<Record<RequestName, (answer: Fields) => boolean>> = {
       answer['stateVector'] instanceof Uint8Array &&
       answer['deletions'] instanceof Uint8Array),
   pull: (answer) => isSequenceNumber(answer['seq']) && isUpdates(answer['updates']),
+  token: () => true,
 }
 
 const SNAPSHOT_FIELDS = ['seq', 'bytes', 'chunkBytes']

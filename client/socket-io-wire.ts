@@ -1,7 +1,7 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
 import { isSequenceNumber } from '../protocol/index.ts'
 import { errorFromRefusal, ProviderError } from './provider-error.ts'
-import { readAnswer, readBytes, readClosed } from './read-answer.ts'
+import { readAccess, readAnswer, readBytes, readClosed } from './read-answer.ts'
 import { serverAddress } from './server-url.ts'
 import type { Network, Wire } from './wire.ts'
 
@@ -41,6 +41,13 @@ export function socketIONetwork(options: SocketIOOptions = {}): Network {
     socket.on('closed', (document: unknown, value: unknown) => {
       const closed = readClosed(value)
       if (isSequenceNumber(document) && closed) listener.handleClosed(document, closed)
+    })
+    socket.on('access', (document: unknown, value: unknown) => {
+      const change = readAccess(value)
+      if (isSequenceNumber(document) && change) listener.handleAccess(document, change)
+    })
+    socket.on('expiring', (expiresInMs: unknown) => {
+      if (typeof expiresInMs === 'number') listener.handleExpiring(expiresInMs)
     })
     socket.connect()
     return socketWire(socket)

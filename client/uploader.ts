@@ -24,7 +24,6 @@ const WINDOW = 16
 interface UploaderOptions {
   readonly channel: Channel
   readonly handle: DocumentHandle
-  readonly access: JoinAnswer['access']
   readonly limits: JoinAnswer['limits']
   readonly ledger: SaveLedger
   readonly clock: Clock
@@ -41,14 +40,16 @@ interface UploaderOptions {
 /** Brings local changes to the server during one membership of a document. */
 export class Uploader {
   readonly #options: UploaderOptions
+  #access: JoinAnswer['access']
   #isStopped = false
   #isScheduled = false
   /** Later messages would overtake an update that goes in chunks. */
   #endUpload: (() => void) | null = null
   #cancelPause: CancelTimer | null = null
 
-  constructor(options: UploaderOptions) {
+  constructor(options: UploaderOptions, access: JoinAnswer['access']) {
     this.#options = options
+    this.#access = access
   }
 
   /** Sends what waits once the present turn is over, so that its changes become one message. */
@@ -61,10 +62,17 @@ export class Uploader {
     })
   }
 
+  /** From here on we may write, or not any more. */
+  setAccess(access: JoinAnswer['access']): void {
+    this.#access = access
+    this.flush()
+  }
+
   flush(): void {
-    const { ledger, limits, access } = this.#options
-    if (access === 'read') {
-      if (!this.#isStopped && ledger.unsyncedChanges > 0)
+    const { ledger, limits } = this.#options
+    if (this.#access === 'read') {
+      // What is on its way may have arrived while we could still write: the answer tells.
+      if (!this.#isStopped && ledger.unsyncedChanges > 0 && ledger.inFlight === 0)
         this.#options.handleRejected(refusal('read-only', 'this document is open for reading only'))
       return
     }

@@ -1,4 +1,5 @@
 import type {
+  AccessChange,
   CheckAnswer,
   CheckRequest,
   ChunkAnswer,
@@ -10,6 +11,7 @@ import type {
   PullAnswer,
   PullRequest,
   Refusal,
+  TokenAnswer,
   UpdateAnswer,
   UploadReference,
 } from '../protocol/index.ts'
@@ -31,6 +33,7 @@ export interface Requests {
     arguments: readonly [document: DocumentHandle, request: CheckRequest]
     answer: CheckAnswer
   }
+  token: { arguments: readonly [token: string]; answer: TokenAnswer }
 }
 
 /** What a client can say without expecting an answer. */
@@ -73,6 +76,10 @@ export interface WireListener {
   handleUpdate(document: DocumentHandle, from: number, to: number, update: Uint8Array): void
   handleAwareness(document: DocumentHandle, update: Uint8Array): void
   handleClosed(document: DocumentHandle, closed: Closed): void
+  /** The document stays open, and we may do more or less in it. */
+  handleAccess(document: DocumentHandle, change: AccessChange): void
+  /** The token that we came with ends in so many milliseconds. */
+  handleExpiring(expiresInMs: number): void
 }
 
 /** Where to connect to and as whom. */

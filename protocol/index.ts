@@ -8,6 +8,8 @@ export { MAX_EPOCH_LENGTH, isSequenceNumber } from './cursor.ts'
 export type { Cursor, Epoch } from './cursor.ts'
 export { mergeAsTree } from './merge-updates.ts'
 export type {
+  AccessChange,
+  AccessChangeCode,
   Answer,
   CheckAnswer,
   CheckRequest,
@@ -24,6 +26,7 @@ export type {
   PullRequest,
   ServerToClientEvents,
   SnapshotReference,
+  TokenAnswer,
   UpdateAnswer,
   UploadReference,
 } from './messages.ts'

@@ -149,6 +149,25 @@ export interface Closed {
   readonly message: string
 }
 
+/** What the server says of a token that it took. */
+export interface TokenAnswer {
+  readonly ok: true
+  /** How long it holds from now on, in milliseconds. Absent: it does not end. */
+  readonly expiresInMs?: number
+}
+
+/**
+ * Why access changed while the document was open: the application asked for it (`access-changed`), or a new token says so
+ * (`token-refreshed`).
+ */
+export type AccessChangeCode = 'access-changed' | 'token-refreshed'
+
+/** What a client may do from here on in a document that it has open. */
+export interface AccessChange {
+  readonly access: 'read' | 'write'
+  readonly code: AccessChangeCode
+}
+
 export type Answer<Success> = (answer: Success | Refusal) => void
 
 /** Events from client to server. An answer is always given when there is a function to give it to. */
@@ -169,6 +188,8 @@ export interface ClientToServerEvents {
   pull: (document: DocumentHandle, request: PullRequest, answer: Answer<PullAnswer>) => void
   check: (document: DocumentHandle, request: CheckRequest, answer: Answer<CheckAnswer>) => void
   leave: (document: DocumentHandle, clientId: number, answer?: Answer<Done>) => void
+  /** New credentials for the same user, in place of those of the handshake. */
+  token: (token: string, answer: Answer<TokenAnswer>) => void
 }
 
 /** Events from server to client. */
@@ -178,4 +199,7 @@ export interface ServerToClientEvents {
   /** A y-protocols awareness update. Clocks are the server's; a client ignores its own id. */
   awareness: (document: DocumentHandle, update: Uint8Array) => void
   closed: (document: DocumentHandle, closed: Closed) => void
+  access: (document: DocumentHandle, change: AccessChange) => void
+  /** The credentials end this soon: send a new `token`. */
+  expiring: (expiresInMs: number) => void
 }

@@ -4,15 +4,20 @@ import { createServer, type Server } from 'node:http'
 import { constants } from 'node:os'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import {
-  HELP,
-  UsageError,
-  parseCommandLine,
-  type Command,
-  type ServeOptions,
-} from './command-line.ts'
+import { HELP, parseCommandLine, type Command, type ServeOptions } from './command-line.ts'
 import { standaloneApp } from './http/standalone-app.ts'
-import { createDocumentServer, levelStorage, type DocumentServer, type Storage } from './index.ts'
+import {
+  OptionError,
+  createDocumentServer,
+  jwtAuthenticate,
+  levelStorage,
+  type DocumentServer,
+  type ServerOptions,
+  type Storage,
+} from './index.ts'
+import { readSecret, type JwtSettings } from './jwt-settings.ts'
+import { mintToken } from './token-command.ts'
+import { UsageError } from './usage-error.ts'
 import { lineLogger } from './telemetry/line-logger.ts'
 import type { Logger } from './telemetry/logger.ts'
 
@@ -49,11 +54,18 @@ export async function runCli(args: readonly string[]): Promise<void> {
     case 'version':
       process.stdout.write(`${readVersion()}\n`)
       return
+    case 'token':
+      try {
+        process.stdout.write(`${await mintToken(command.request, Date.now())}\n`)
+      } catch (error) {
+        fail(EXIT_USAGE, error)
+      }
+      return
     case 'serve':
       try {
         await serve(command.options)
       } catch (error) {
-        fail(EXIT_FAILURE, error)
+        fail(error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE, error)
         // Not left to the event loop, which a half-started server may keep busy.
         process.exit()
       }
@@ -64,6 +76,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const stopRequested = whenToldToStop()
   const log = new StartLog()
   const logger = lineLogger((line) => log.write(line), Date.now)
+  const hooks = accessHooks(options.jwt)
   const storage = levelStorage(options.dataDirectory, {
     durability: options.durability,
     acceptLoss: options.acceptLoss,
@@ -72,6 +85,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const documents = createDocumentServer({
     storage,
     logger,
+    ...hooks,
     ...(options.allowedOrigins === null ? {} : { allowedOrigins: options.allowedOrigins }),
   })
   const http = await Promise.race([start(documents, options, logger), stopRequested])
@@ -86,6 +100,29 @@ async function serve(options: ServeOptions): Promise<void> {
   logger.info('stopping', { signal })
   await stop(http, documents)
   await leave(storage)
+}
+
+/** Who may come and what they may do, as the command line says; before anything is opened. */
+function accessHooks(jwt: JwtSettings | null): Pick<ServerOptions, 'authenticate' | 'authorize'> {
+  if (jwt === null) return {}
+  const { jwksUrl, algorithms, issuer, audience, defaultAccess } = jwt
+  const secret = readSecret(jwt)
+  try {
+    return {
+      authenticate: jwtAuthenticate({
+        ...(secret === null ? {} : { secret }),
+        ...(jwksUrl === null ? {} : { jwksUrl }),
+        ...(algorithms.length === 0 ? {} : { algorithms }),
+        ...(issuer === null ? {} : { issuer }),
+        ...(audience === null ? {} : { audience }),
+      }),
+      // A token's own documents are looked at in any case, and can only allow less than this.
+      authorize: (user) => (user?.documents === undefined ? defaultAccess : 'write'),
+    }
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error
+    throw new UsageError(`JWT ${error.message}`)
+  }
 }
 
 /**

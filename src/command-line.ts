@@ -1,10 +1,14 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { readJwtSettings, type JwtSettings } from './jwt-settings.ts'
+import { readDuration, readPatterns, type TokenRequest } from './token-command.ts'
+import { UsageError } from './usage-error.ts'
 
 /** What the user asked for; every value is checked. */
 export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'serve'; readonly options: ServeOptions }
+  | { readonly kind: 'token'; readonly request: TokenRequest }
 
 export interface ServeOptions {
   readonly port: number
@@ -15,15 +19,14 @@ export interface ServeOptions {
   readonly acceptLoss: boolean
   /** Null: the server's default, which is the page's own host. */
   readonly allowedOrigins: readonly string[] | '*' | null
-}
-
-/** The command line or the environment is wrong. The message is one sentence that names the culprit. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
+  /** Null: everybody is let in, without a name. */
+  readonly jwt: JwtSettings | null
 }
 
 export const HELP = `Usage: y-rooms serve [options]
+       y-rooms token --user <id> [options]
 
+serve
 Serves collaborative documents over Socket.IO and keeps them in LevelDB.
 
 Options                                                            Environment
@@ -40,9 +43,31 @@ Options                                                            Environment
                            or give * for every origin
   --allow-anonymous        listen beyond this machine although     ALLOW_ANONYMOUS=1
                            anyone who connects may read and write
+  --jwt-secret-file <path> let in who shows a JSON Web Token that JWT_SECRET_FILE,
+                           is signed with this secret (32 bytes   or JWT_SECRET with
+                           or more)                               the secret itself
+  --jwt-jwks-url <url>     the same with the public keys at this   JWT_JWKS_URL
+                           URL
+  --jwt-algorithm <name>   accepted signatures; repeat it; HS256   JWT_ALGORITHMS
+                           with a secret, else RS256, PS256,       (comma-separated)
+                           ES256 and EdDSA
+  --jwt-issuer <text>      what the token's iss must be            JWT_ISSUER
+  --jwt-audience <text>    what the token's aud must hold          JWT_AUDIENCE
+  --jwt-default-access <a> what a token without a documents     JWT_DEFAULT_ACCESS
+                           claim allows: none (default), read
+                           or write
   --no-examples            no start page at /                      NO_EXAMPLES=1
   --help, -h               print this
   --version, -v            print the version
+
+token
+Prints a token for development, signed with the secret of the options above.
+
+  --user <id>              whom it is for
+  --name <text>            the name that others see
+  --document <p>=<access>  what it allows, by a pattern of names such as
+                           drafts/*=write; repeat it; default *=write
+  --expires <time>         such as 15m, 12h (default) or 7d
 
 An option given on the command line wins over the environment.
 `
@@ -56,11 +81,22 @@ const FLAGS = {
   'allowed-origin': { type: 'string', multiple: true },
   'allow-anonymous': { type: 'boolean' },
   'no-examples': { type: 'boolean' },
+  'jwt-secret-file': { type: 'string' },
+  'jwt-jwks-url': { type: 'string' },
+  'jwt-algorithm': { type: 'string', multiple: true },
+  'jwt-issuer': { type: 'string' },
+  'jwt-audience': { type: 'string' },
+  'jwt-default-access': { type: 'string' },
+  user: { type: 'string' },
+  name: { type: 'string' },
+  document: { type: 'string', multiple: true },
+  expires: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const satisfies NonNullable<ParseArgsConfig['options']>
 
 type FlagName = keyof typeof FLAGS
+const TOKEN_FLAGS: readonly FlagName[] = ['user', 'name', 'document', 'expires']
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** A text with the name under which the user gave it, for the message when it is wrong. */
@@ -81,9 +117,54 @@ export function parseCommandLine(args: readonly string[], environment: Environme
       throw new UsageError(`option --${flag} needs a command before it: y-rooms serve`)
     return { kind: 'help' }
   }
-  if (command !== 'serve') throw new UsageError(`unknown command ${quote(command)}; there is serve`)
+  if (command !== 'serve' && command !== 'token')
+    throw new UsageError(`unknown command ${quote(command)}; there are serve and token`)
   if (rest[0] !== undefined) throw new UsageError(`unexpected argument ${quote(rest[0])}`)
+  for (const flag of flags.keys())
+    if (!flag.startsWith('jwt-') && TOKEN_FLAGS.includes(flag) !== (command === 'token'))
+      throw new UsageError(`option --${flag} is none of y-rooms ${command}`)
+  if (command === 'token') return { kind: 'token', request: readTokenRequest(flags, environment) }
   return { kind: 'serve', options: readServeOptions(flags, environment) }
+}
+
+function readTokenRequest(
+  flags: ReadonlyMap<FlagName, string[]>,
+  environment: Environment,
+): TokenRequest {
+  const user = flags.get('user')?.at(-1)
+  if (user === undefined || user === '') throw new UsageError('y-rooms token needs --user')
+  const jwt = readJwt(flags, environment)
+  if (jwt === null)
+    throw new UsageError('y-rooms token signs with a secret: give JWT_SECRET or --jwt-secret-file')
+  return {
+    jwt,
+    user,
+    name: flags.get('name')?.at(-1) ?? null,
+    documents: readPatterns(flags.get('document') ?? []),
+    expiresInSeconds: readDuration(flags.get('expires')?.at(-1) ?? '12h'),
+  }
+}
+
+function readJwt(
+  flags: ReadonlyMap<FlagName, string[]>,
+  environment: Environment,
+): JwtSettings | null {
+  const text = (flag: FlagName | null, variable: string): string | null =>
+    (flag === null ? undefined : flags.get(flag)?.at(-1)) || environment[variable] || null
+  const algorithms =
+    flags.get('jwt-algorithm') ??
+    (environment['JWT_ALGORITHMS'] ?? '').split(',').map((name) => name.trim())
+  const file = flags.get('jwt-secret-file')?.at(-1)
+  return readJwtSettings({
+    // What is given on the command line wins over the environment.
+    secret: file === undefined ? text(null, 'JWT_SECRET') : null,
+    secretFile: text('jwt-secret-file', 'JWT_SECRET_FILE'),
+    jwksUrl: text('jwt-jwks-url', 'JWT_JWKS_URL'),
+    algorithms: algorithms.filter((name) => name !== ''),
+    issuer: text('jwt-issuer', 'JWT_ISSUER'),
+    audience: text('jwt-audience', 'JWT_AUDIENCE'),
+    defaultAccess: text('jwt-default-access', 'JWT_DEFAULT_ACCESS'),
+  })
 }
 
 function readArguments(args: readonly string[]) {
@@ -132,11 +213,18 @@ function readServeOptions(flags: ReadonlyMap<FlagName, string[]>, environment: E
     durability: readDurability(setting('durability', 'DURABILITY', 'strict')),
     acceptLoss: isSet('accept-loss', 'ACCEPT_LOSS'),
     allowedOrigins: readOrigins(flags.get('allowed-origin'), environment['ALLOWED_ORIGINS']),
+    jwt: readJwt(flags, environment),
   }
-  if (!isSet('allow-anonymous', 'ALLOW_ANONYMOUS') && !isLoopback(options.host))
+  const isAnonymous = isSet('allow-anonymous', 'ALLOW_ANONYMOUS')
+  if (isAnonymous && options.jwt !== null)
+    throw new UsageError(
+      '--allow-anonymous and tokens contradict each other; leave one of them out',
+    )
+  if (!isAnonymous && options.jwt === null && !isLoopback(options.host))
     throw new UsageError(
       `host ${options.host} can be reached from other machines and there is no authentication; ` +
-        `add --allow-anonymous if everyone who reaches it may read and write every document`,
+        `check tokens (JWT_SECRET or --jwt-jwks-url), or add --allow-anonymous if everyone who reaches it ` +
+        'may read and write every document',
     )
   return options
 }

@@ -17,6 +17,17 @@ export type {
   Storage,
   StoredSnapshot,
 } from './storage/storage.ts'
+export { jwtAuthenticate } from './access/jwt-authenticate.ts'
+export type { JwtOptions } from './access/jwt-authenticate.ts'
+export type {
+  ChangedPresence,
+  ClosedDocument,
+  CommittedUpdate,
+  Hooks,
+  OpenedDocument,
+  ProposedUpdate,
+} from './access/hooks.ts'
+export type { DocumentPatterns } from './access/document-patterns.ts'
 export type { Access, Authenticate, Authorize, Handshake, User } from './access/access.ts'
 export { DocumentError, OptionError, StorageError } from './errors.ts'
 export type { StorageErrorCode } from './errors.ts'

@@ -1,4 +1,6 @@
 import type { Authenticate, Authorize } from './access/access.ts'
+import { GuardedHooks, HOOK_NAMES, type Hooks } from './access/hooks.ts'
+import { withinTime } from './access/hook-time.ts'
 import type { Clock } from './clock.ts'
 import { systemClock } from './clock.ts'
 import { OptionError } from './errors.ts'
@@ -178,6 +180,29 @@ export const NUMBER_OPTIONS = {
     unit: 'ms',
     effect: 'How long it waits for the answer. Only when attached to an HTTP server.',
   },
+  hookTimeoutMs: {
+    default: 10_000,
+    min: 10,
+    max: 600_000,
+    unit: 'ms',
+    effect:
+      'How long `authenticate`, `authorize` or `beforeUpdate` may take; then the request that asked is refused with `internal-error`.',
+  },
+  joinTimeoutMs: {
+    default: 60_000,
+    min: 1000,
+    max: 86_400_000,
+    unit: 'ms',
+    effect: 'A connection that is in no document for this long is closed.',
+  },
+  expiryWarningMs: {
+    default: 30_000,
+    min: 0,
+    max: 86_400_000,
+    unit: 'ms',
+    effect:
+      'How long before its credentials end a client is told; a fifth of the time that they have left, if that is less.',
+  },
   closeTimeoutMs: {
     default: 5000,
     min: 0,
@@ -190,7 +215,7 @@ export const NUMBER_OPTIONS = {
 
 type NumberOptionName = keyof typeof NUMBER_OPTIONS
 
-export interface ServerOptions extends Partial<Record<NumberOptionName, number>> {
+export interface ServerOptions extends Partial<Record<NumberOptionName, number>>, Hooks {
   /** Where documents are kept: `levelStorage(directory)`, `memoryStorage()` or your own. The server opens and closes it. */
   readonly storage: Storage
   /** Who is connecting. Default: everybody, anonymously. */
@@ -212,12 +237,20 @@ export interface ResolvedOptions extends Record<NumberOptionName, number> {
   readonly storage: Storage
   readonly authenticate: Authenticate | null
   readonly authorize: Authorize
+  readonly hooks: GuardedHooks
   readonly allowedOrigins: readonly string[] | '*' | null
   readonly logger: Logger
   readonly clock: Clock
 }
 
-const OTHER_OPTIONS = ['storage', 'authenticate', 'authorize', 'allowedOrigins', 'logger', 'clock']
+const FUNCTIONS = ['authenticate', 'authorize', ...HOOK_NAMES] as const
+const OTHER_OPTIONS: readonly string[] = [
+  'storage',
+  'allowedOrigins',
+  'logger',
+  'clock',
+  ...FUNCTIONS,
+]
 
 /** Checks every option and fills in the defaults. Throws an `OptionError` that names the option. */
 export function resolveOptions(options: ServerOptions): ResolvedOptions {
@@ -226,7 +259,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
       throw new OptionError(`unknown option ${name}`)
   if (typeof options.storage?.append !== 'function')
     throw new OptionError('option storage is missing: pass levelStorage(directory)')
-  for (const hook of ['authenticate', 'authorize'] as const)
+  for (const hook of FUNCTIONS)
     if (options[hook] !== undefined && typeof options[hook] !== 'function')
       throw new OptionError(`option ${hook} must be a function`)
   const { allowedOrigins } = options
@@ -245,13 +278,31 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   }
   if (numbers.outboxHardBytes < numbers.outboxSoftBytes)
     throw new OptionError('option outboxHardBytes must not be below outboxSoftBytes')
+  const clock = options.clock ?? systemClock
+  const logger = options.logger ?? silentLogger
   return {
     ...numbers,
     storage: options.storage,
-    authenticate: options.authenticate ?? null,
-    authorize: options.authorize ?? (() => 'write'),
+    ...resolveHooks(options, clock, numbers.hookTimeoutMs),
     allowedOrigins: allowedOrigins ?? null,
-    logger: options.logger ?? silentLogger,
-    clock: options.clock ?? systemClock,
+    hooks: new GuardedHooks(options, clock, logger, numbers.hookTimeoutMs),
+    logger,
+    clock,
+  }
+}
+
+/** The hooks, each answering in time or not at all. */
+function resolveHooks(
+  { authenticate, authorize = () => 'write' }: ServerOptions,
+  clock: Clock,
+  limitMs: number,
+): Pick<ResolvedOptions, 'authenticate' | 'authorize'> {
+  return {
+    authenticate:
+      authenticate === undefined
+        ? null
+        : (handshake) => withinTime('authenticate', authenticate(handshake), clock, limitMs),
+    authorize: (user, document) =>
+      withinTime('authorize', authorize(user, document), clock, limitMs),
   }
 }

@@ -13,6 +13,7 @@ import { DocumentRegistry } from './document/document-registry.ts'
 import { OpenDocument, type PendingEntry } from './document/open-document.ts'
 import { SnapshotCache } from './document/snapshot-cache.ts'
 import { DocumentError } from './errors.ts'
+import { documentHooks } from './document-hooks.ts'
 import { documentsRouter, type DocumentsApi } from './http/documents-router.ts'
 import { healthRouter } from './http/health-router.ts'
 import { CommitLoop } from './log/commit-loop.ts'
@@ -35,6 +36,12 @@ export interface DocumentServer {
   open(name: string): Promise<DocumentEditor>
   /** Folds the log of a document that is open now into a snapshot. Resolves when that is stored. */
   compact(name: string): Promise<void>
+  /**
+   * Asks `authorize` again about documents that are open: of one user (`id`), of one document, or all. Resolves when every
+   * session goes by the answer: its client was told of other access, or that it has none any more (`access-revoked`). Who
+   * changes permissions calls it. Throws `invalid-document-name`.
+   */
+  recheck(request?: { readonly user?: string; readonly document?: string }): Promise<void>
   /**
    * Stops accepting, waits for writes under way, tells clients to come back later, releases storage and threads: all of it
    * within `closeTimeoutMs`, whatever hangs. What was acknowledged is on disk in any case. Idempotent. The host's servers go on.
@@ -119,6 +126,7 @@ export class Server implements DocumentServer {
           name,
           commits: this.#commits,
           onGrown: (document) => this.#compaction.consider(document),
+          ...documentHooks(options.hooks),
         })
       },
       deleteStored: (name) => storage.delete(name),
@@ -155,6 +163,10 @@ export class Server implements DocumentServer {
       reader: this.#reader,
       pacer: new BulkPacer(clock),
       authorize: options.authorize,
+      hooks: options.hooks,
+      logger,
+      expiryWarningMs: options.expiryWarningMs,
+      joinTimeoutMs: options.joinTimeoutMs,
       maxUpdateBytes: options.maxUpdateBytes,
       maxPresenceBytes: options.maxPresenceBytes,
       maxDocumentsPerConnection: options.maxDocumentsPerConnection,
@@ -186,7 +198,7 @@ export class Server implements DocumentServer {
 
   /** Takes in somebody who may come, over a transport that is not Socket.IO. */
   accept(transport: Transport, user: User | null): Accepted {
-    return this.#gateway.accept(transport, user)
+    return this.#gateway.accept(transport, { user, reauthenticate: () => Promise.resolve(user) })
   }
 
   router(): Router {
@@ -228,6 +240,13 @@ export class Server implements DocumentServer {
     } finally {
       lease.release()
     }
+  }
+
+  async recheck({ user, document }: { user?: string; document?: string } = {}): Promise<void> {
+    await this.#gateway.recheck({
+      ...(user === undefined ? {} : { user }),
+      ...(document === undefined ? {} : { document: checkedName(document) }),
+    })
   }
 
   close(): Promise<void> {
@@ -288,11 +307,11 @@ export class Server implements DocumentServer {
 
   /** What the HTTP API does, without HTTP. */
   documentsApi(): DocumentsApi {
-    const { storage, authenticate } = this.#options
+    const { storage, authenticate, clock, hooks } = this.#options
     const authorize = reportingWrongAnswers(this.#options)
     return {
       authorizeRequest: async (handshake) => {
-        const user = await identify(authenticate, handshake)
+        const user = await identify(authenticate, handshake, clock.now())
         return { user, accessTo: (name) => decideAccess(authorize, user, name) }
       },
       list: (request) => this.#whileOpen(() => storage.list(request)),
@@ -308,6 +327,10 @@ export class Server implements DocumentServer {
         this.#assertNotClosing()
         const lease = await this.#registry.acquire(name)
         try {
+          if (hooks.has('beforeUpdate')) {
+            lease.document.assertWellFormed(update)
+            await hooks.beforeUpdate({ document: name, user: author, update })
+          }
           const { seq } = await lease.document.accept(update, {
             origin: null,
             userId: author?.id ?? null,

@@ -94,7 +94,7 @@ export class IndexedDBPersistence
     this.#whenSynced.promise.catch(() => undefined)
     doc.on('update', this.#handleUpdate)
     doc.on('destroy', this.#handleDestroy)
-    this.#releaseKeeper = becomeKeeper(name, () => this.#writer.becomeKeeper())
+    this.#releaseKeeper = becomeKeeper(name, (isKeeper) => this.#writer.setKeeper(isKeeper))
     void this.#load()
   }
 
@@ -104,7 +104,9 @@ export class IndexedDBPersistence
   }
 
   get isStored(): boolean {
-    return this.#writer.isStored && (this.synced || this.#before === null) && !this.#isUnreadable
+    // What is changed after the end is stored by nobody.
+    if (this.#ending !== null || this.#isUnreadable) return false
+    return this.#writer.isStored && (this.synced || this.#before === null)
   }
 
   attach(client: PersistenceClient | null): void {
@@ -151,11 +153,13 @@ export class IndexedDBPersistence
    * and ends this persistence. The next one on the same name begins with nothing.
    */
   async setAside(): Promise<void> {
-    await this.#finish()
+    await this.destroy()
+    const ignore = (): void => undefined
+    const database = new IndexedDatabase(this.name, { handleDeleted: ignore, handleClosed: ignore })
     try {
-      await this.#database.write('strict', setRowsAside(this.#clock.now()))
+      await database.write('strict', setRowsAside(this.#clock.now()))
     } finally {
-      await this.destroy()
+      database.close()
     }
   }
 
@@ -315,15 +319,11 @@ export class IndexedDBPersistence
     return error
   }
 
-  async #finish(): Promise<void> {
+  async #end(): Promise<void> {
     this.doc.off('update', this.#handleUpdate)
     this.doc.off('destroy', this.#handleDestroy)
     await this.#loadEnded.promise
     await this.#writer.finish()
-  }
-
-  async #end(): Promise<void> {
-    await this.#finish()
     this.#database.close()
     this.#releaseKeeper()
     this.#client = null

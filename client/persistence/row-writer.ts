@@ -124,9 +124,9 @@ export class RowWriter {
     this.#schedule()
   }
 
-  /** This page is the one that stores what comes from the server. */
-  becomeKeeper(): void {
-    this.#isKeeper = true
+  /** Whether this page is the one that stores what comes from the server. */
+  setKeeper(isKeeper: boolean): void {
+    this.#isKeeper = isKeeper
     this.#schedule()
   }
 

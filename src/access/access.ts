@@ -1,4 +1,5 @@
 import type { DocumentName } from '../../protocol/index.ts'
+import type { DocumentPatterns } from './document-patterns.ts'
 
 /** Who is at the other end, as the application's `authenticate` said. */
 export interface User {
@@ -9,7 +10,20 @@ export interface User {
    * `user` object of everything the user announces (and at its top level where they occur there).
    */
   readonly presence?: Readonly<Record<string, unknown>>
+  /**
+   * When the credentials end, in milliseconds since 1970; then the user's sessions do, unless the client has sent a new
+   * token. Default: never.
+   */
+  readonly expiresAt?: number
+  /**
+   * The most that this user may do, by patterns of document names: `{ "drafts/*": "write", "*": "read" }`. `authorize` can
+   * give less, not more. Default: whatever `authorize` says. See docs/access.md.
+   */
+  readonly documents?: DocumentPatterns
 }
+
+/** The longest token that is looked at: JWTs with many claims have some kilobytes, and HTTP headers no more than 16. */
+export const MAX_TOKEN_LENGTH = 16 * 1024
 
 /** What a user may do with one document. `read` includes presence. */
 export type Access = 'none' | 'read' | 'write'
@@ -26,7 +40,7 @@ export interface Handshake {
 export type Authenticate = (handshake: Handshake) => Promise<User | null> | User | null
 
 /**
- * Asked once for every join. `user` is null when the server has no `authenticate`. Any other answer gives no access, and the
- * first one is logged as an error.
+ * Asked for every join and HTTP request, and again by `recheck` and when a token was refreshed. `user` is null when the server has
+ * no `authenticate`. Any other answer gives no access, and the first one is logged as an error.
  */
 export type Authorize = (user: User | null, document: DocumentName) => Promise<Access> | Access

@@ -2,6 +2,12 @@ import type { DocumentName } from '../../protocol/index.ts'
 import { DocumentError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Access, Authenticate, Authorize, Handshake, User } from './access.ts'
+import {
+  accessByPatterns,
+  isAccess,
+  isDocumentPatterns,
+  lesserAccess,
+} from './document-patterns.ts'
 
 /**
  * Asks the application who this is; null when it has no `authenticate`. Whatever is not clearly a user is refused:
@@ -10,10 +16,13 @@ import type { Access, Authenticate, Authorize, Handshake, User } from './access.
 export async function identify(
   authenticate: Authenticate | null,
   handshake: Handshake,
+  now: number,
 ): Promise<User | null> {
   if (authenticate === null) return null
   const user: unknown = await authenticate(handshake)
   if (!isUser(user)) throw new DocumentError('unauthenticated', 'the credentials were refused')
+  if (user.expiresAt !== undefined && user.expiresAt <= now)
+    throw new DocumentError('token-expired', 'the credentials have expired')
   return user
 }
 
@@ -23,8 +32,10 @@ export async function decideAccess(
   user: User | null,
   document: DocumentName,
 ): Promise<Access> {
+  const most = user?.documents === undefined ? 'write' : accessByPatterns(user.documents, document)
+  if (most === 'none') return 'none'
   const access: unknown = await authorize(user, document)
-  return isAccess(access) ? access : 'none'
+  return isAccess(access) ? lesserAccess(access, most) : 'none'
 }
 
 /** Hooks whose wrong answer has been logged: a line for every join would bury the log. */
@@ -52,16 +63,13 @@ export function reportingWrongAnswers(hooks: {
   }
 }
 
-function isAccess(value: unknown): value is Access {
-  return value === 'none' || value === 'read' || value === 'write'
-}
-
 function isUser(value: unknown): value is User {
+  if (typeof value !== 'object' || value === null) return false
+  const { id, expiresAt, documents } = value as Partial<Record<keyof User, unknown>>
   return (
-    typeof value === 'object' &&
-    value !== null &&
-    'id' in value &&
-    typeof value.id === 'string' &&
-    value.id !== ''
+    typeof id === 'string' &&
+    id !== '' &&
+    (expiresAt === undefined || (typeof expiresAt === 'number' && Number.isFinite(expiresAt))) &&
+    (documents === undefined || isDocumentPatterns(documents))
   )
 }

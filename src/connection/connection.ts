@@ -1,25 +1,33 @@
 import {
   CHUNK_BYTES,
+  type AccessChange,
   type CheckAnswer,
   type ChunkAnswer,
   type ChunkRequest,
   type Closed,
   type DocumentHandle,
   type Done,
+  type ErrorCode,
   type JoinAnswer,
   type PullAnswer,
   type PullRequest,
+  type ServerToClientEvents,
+  type TokenAnswer,
   type UpdateAnswer,
 } from '../../protocol/index.ts'
 import type { Authorize, User } from '../access/access.ts'
-import { decideAccess } from '../access/decisions.ts'
+import type { GuardedHooks } from '../access/hooks.ts'
 import type { Clock } from '../clock.ts'
 import type { DocumentReader } from '../document/document-reader.ts'
 import type { DocumentRegistry, Lease } from '../document/document-registry.ts'
+import type { Accepted, OpenDocument } from '../document/open-document.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import { Admission } from './admission.ts'
 import type { BulkPacer } from './bulk-pacer.ts'
+import { ConnectionAccess, type Identity } from './connection-access.ts'
+import { JoinDeadline } from './join-deadline.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
 import {
@@ -39,7 +47,9 @@ import type { ParkedUploads } from './parked-uploads.ts'
 /** The way out: one event to this connection. Calls with one `shared` object carry the same arguments. */
 export interface Transport {
   readonly outbox: Outbox
-  send(event: 'update' | 'awareness' | 'closed', args: readonly unknown[], shared: object): void
+  send(event: ServerEvent, args: readonly unknown[], shared: object): void
+  /** Ends the connection from our side; `handleDisconnect` follows. */
+  disconnect(): void
 }
 
 /** Hears how the copies of clients compare with the server's. */
@@ -48,18 +58,29 @@ interface CheckObserver {
   /** A client had diverged and is whole again. */
   handleHealed(document: string): void
 }
+type ServerEvent = keyof ServerToClientEvents
 
 export interface ConnectionServices {
   readonly registry: DocumentRegistry
   readonly reader: DocumentReader
   readonly pacer: BulkPacer
   readonly authorize: Authorize
+  readonly hooks: GuardedHooks
   readonly clock: Clock
   readonly checks: CheckObserver
   readonly parkedUploads: ParkedUploads
+  readonly logger: Logger
+  readonly expiryWarningMs: number
+  readonly joinTimeoutMs: number
   readonly maxUpdateBytes: number
   readonly maxPresenceBytes: number
   readonly maxDocumentsPerConnection: number
+}
+
+/** What may be done, as it was decided when the access had this version. */
+interface Decision {
+  readonly access: 'read' | 'write'
+  readonly version: number
 }
 
 /** What a parsed state vector takes in memory per client. */
@@ -73,7 +94,7 @@ const MAX_CLIENTS_PER_DOCUMENT = 32
  * `DocumentError`; nothing here knows Socket.IO.
  */
 export class Connection implements Peer {
-  readonly user: User | null
+  readonly access: ConnectionAccess
   readonly #transport: Transport
   readonly #services: ConnectionServices
   readonly #sessions = new Map<DocumentHandle, Session>()
@@ -81,13 +102,13 @@ export class Connection implements Peer {
   readonly #clientIds = new Map<DocumentHandle, Set<number>>()
   readonly #admission: Admission
   readonly #uploads: Uploads
+  readonly #joinDeadline: JoinDeadline
   #joinsUnderWay = 0
   #hasStragglers = false
   #isOpen = true
 
-  constructor(transport: Transport, user: User | null, services: ConnectionServices) {
+  constructor(transport: Transport, identity: Identity, services: ConnectionServices) {
     this.#transport = transport
-    this.user = user
     this.#services = services
     this.#admission = new Admission(transport.outbox)
     this.#uploads = new Uploads({
@@ -95,6 +116,21 @@ export class Connection implements Peer {
       maxUpdateBytes: services.maxUpdateBytes,
       parked: services.parkedUploads,
     })
+    this.#joinDeadline = new JoinDeadline(services.clock, services.joinTimeoutMs, () =>
+      transport.disconnect(),
+    )
+    this.#joinDeadline.set(false)
+    this.access = new ConnectionAccess({
+      ...services,
+      identity,
+      sessions: () => this.#sessions.values(),
+      sendExpiring: (expiresInMs) => transport.send('expiring', [expiresInMs], {}),
+      handleGivenUp: () => transport.disconnect(),
+    })
+  }
+
+  get user(): User | null {
+    return this.access.user
   }
 
   get outbox(): Outbox {
@@ -107,38 +143,48 @@ export class Connection implements Peer {
 
   async handleJoin(request: unknown): Promise<JoinAnswer> {
     const join = readJoin(request)
-    const { maxDocumentsPerConnection, authorize, registry } = this.#services
+    const { maxDocumentsPerConnection, registry } = this.#services
     if (this.#sessions.size + this.#joinsUnderWay >= maxDocumentsPerConnection)
       throw new DocumentError(
         'too-many-documents',
         `a connection may have ${maxDocumentsPerConnection} documents open`,
       )
     this.#joinsUnderWay++
+    this.#joinDeadline.set(true)
     let leave: (() => void) | null = null
     try {
       leave = await this.#admission.enter(
         join.encodedStateVector.length + join.stateVector.size * CLOCK_BYTES,
       )
-      const access = await decideAccess(authorize, this.user, join.name)
-      if (access === 'none')
-        throw new DocumentError('forbidden', `no access to ${JSON.stringify(join.name)}`)
+      const { version } = this.access
+      const access = await this.#decideAccess(join)
       const lease = await registry.acquire(join.name)
       try {
-        return await this.#join(join, lease, access)
+        return await this.#join(join, lease, { access, version })
       } catch (error) {
         lease.release()
         throw error
       }
     } finally {
       this.#joinsUnderWay--
+      this.#joinDeadline.set(this.#isInDocument)
       leave?.()
     }
   }
 
+  handleToken(token: unknown): Promise<TokenAnswer> {
+    return this.access.handleToken(token)
+  }
+
+  /** Throws unless the connection has this document open and may do so much with it. */
+  assertAccess(document: unknown, needed: 'read' | 'write'): void {
+    const session = this.#session(document)
+    if (needed === 'write' && session.access !== 'write')
+      throw new DocumentError('read-only', 'this connection may read the document, not change it')
+  }
+
   async handleUpdate(document: unknown, update: unknown): Promise<UpdateAnswer> {
     const session = this.#session(document)
-    if (session.access !== 'write')
-      throw new DocumentError('read-only', 'this connection may read the document, not change it')
     const reference = readUploadReference(update)
     if (reference === null) return this.#accept(session, this.#updateBytes(update))
     const upload = this.#uploads.take(session.document.handle, reference)
@@ -151,17 +197,33 @@ export class Connection implements Peer {
   }
 
   async #accept(session: Session, bytes: Uint8Array): Promise<UpdateAnswer> {
-    const { seq, isEntry } = await session.document.accept(bytes, {
-      origin: session,
-      userId: this.user?.id ?? null,
-    })
+    const accepting = this.#services.hooks.has('beforeUpdate')
+      ? (await session.updates.pass(bytes.length, () => this.#propose(session, bytes))).accepting
+      : this.#handIn(session, bytes)
+    const { seq, isEntry } = await accepting
     return { ok: true, seq, entry: isEntry }
+  }
+
+  #handIn(session: Session, update: Uint8Array): Promise<Accepted> {
+    const userId = this.user?.id ?? null
+    return session.document.accept(update, { origin: session, userId })
+  }
+
+  /** Hands in an update that the application has nothing against. The next one does not wait until it is durable. */
+  async #propose(
+    session: Session,
+    update: Uint8Array,
+  ): Promise<{ readonly accepting: Promise<Accepted> }> {
+    const { document } = session
+    document.assertWellFormed(update)
+    await this.#services.hooks.beforeUpdate({ document: document.name, user: this.user, update })
+    // Both may have ended meanwhile: the session, and its right to write.
+    this.assertAccess(document.handle, 'write')
+    return { accepting: this.#handIn(session, update) }
   }
 
   handleChunk(document: unknown, request: unknown, bytes: unknown): ChunkAnswer {
     const session = this.#session(document)
-    if (session.access !== 'write')
-      throw new DocumentError('read-only', 'this connection may read the document, not change it')
     // Not copied: the bytes go into the upload's own buffer at once.
     if (!(bytes instanceof Uint8Array))
       throw new DocumentError('malformed-request', 'chunk takes bytes')
@@ -243,6 +305,8 @@ export class Connection implements Peer {
   handleDisconnect(): void {
     this.#isOpen = false
     this.#admission.close()
+    this.#joinDeadline.close()
+    this.access.close()
     for (const session of [...this.#sessions.values()]) session.end()
     this.outbox.close()
   }
@@ -266,13 +330,31 @@ export class Connection implements Peer {
     this.#transport.send('closed', [document, closed], closed)
   }
 
-  handleSessionEnd(document: DocumentHandle): void {
-    this.#sessions.delete(document)
-    this.#clientIds.delete(document)
-    this.#uploads.leave(document)
+  sendAccess(document: DocumentHandle, change: AccessChange): void {
+    // Who may not write any more does not finish it here; with its key it may go on when it may.
+    if (change.access === 'read') this.#uploads.leave(document)
+    this.#transport.send('access', [document, change], change)
   }
 
-  async #join(join: Join, lease: Lease, access: 'read' | 'write'): Promise<JoinAnswer> {
+  handleSessionEnd({ handle, name }: OpenDocument, code: ErrorCode | null): void {
+    this.#sessions.delete(handle)
+    this.#clientIds.delete(handle)
+    this.#uploads.leave(handle)
+    this.#services.hooks.tell('closed', { document: name, user: this.user, code })
+    this.#joinDeadline.set(this.#isInDocument)
+  }
+
+  get #isInDocument(): boolean {
+    return this.#sessions.size > 0 || this.#joinsUnderWay > 0
+  }
+
+  async #decideAccess({ name }: Join): Promise<'read' | 'write'> {
+    const access = await this.access.decide(name)
+    if (access !== 'none') return access
+    throw new DocumentError('forbidden', `no access to ${JSON.stringify(name)}`)
+  }
+
+  async #join(join: Join, lease: Lease, decided: Decision): Promise<JoinAnswer> {
     const { reader, pacer, maxUpdateBytes, maxPresenceBytes } = this.#services
     const { document } = lease
     await document.whenLoaded()
@@ -289,6 +371,13 @@ export class Connection implements Peer {
     )
     await pacer.enter(sizeOf(catchUp.updates))
     await document.whenLoaded()
+    let { access, version } = decided
+    while (version !== this.access.version) {
+      // It was taken away or given meanwhile.
+      version = this.access.version
+      access = await this.#decideAccess(join)
+      await document.whenLoaded()
+    }
     if (!this.#isOpen) throw new DocumentError('server-closing', 'the connection is gone')
 
     // From here to the answer nothing is awaited: no entry can come between what the answer holds and what
@@ -298,8 +387,9 @@ export class Connection implements Peer {
     if (session === undefined) {
       session = new Session(this, lease, reader, access, document.head)
       this.#sessions.set(document.handle, session)
+      this.#services.hooks.tell('opened', { document: document.name, user: this.user, access })
     } else {
-      session.access = access
+      session.changeAccess(access, 'access-changed')
       lease.release()
     }
     session.addMember(join)

@@ -1,13 +1,20 @@
 import type { EventEmitter } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import { Server as SocketIOServer, type Namespace, type Socket } from 'socket.io'
-import { DEFAULT_NAMESPACE, PROTOCOL_VERSION, type Refusal } from '../../protocol/index.ts'
-import type { User } from '../access/access.ts'
+import {
+  DEFAULT_NAMESPACE,
+  PROTOCOL_VERSION,
+  type DocumentName,
+  type Refusal,
+} from '../../protocol/index.ts'
+import type { Handshake, User } from '../access/access.ts'
 import { identify, reportingWrongAnswers } from '../access/decisions.ts'
 import { isOriginAllowed } from '../access/origin.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { limitArguments } from './argument-limit.ts'
+import { CLIENT_EVENTS, handleEvent, type ClientEvent } from './client-events.ts'
+import type { Identity } from './connection-access.ts'
 import { Connection, type ConnectionServices, type Transport } from './connection.ts'
 import { FrameCache, SocketTransport } from './socket-transport.ts'
 
@@ -28,19 +35,7 @@ interface EngineConnection {
 
 type AnyListener = (...args: unknown[]) => void
 
-/** What a client may ask or say; nothing else is listened to. */
-const HANDLERS = {
-  join: (connection, [request]) => connection.handleJoin(request),
-  update: (connection, [document, update]) => connection.handleUpdate(document, update),
-  chunk: (connection, [document, chunk, bytes]) => connection.handleChunk(document, chunk, bytes),
-  awareness: (connection, [document, update]) => connection.handleAwareness(document, update),
-  pull: (connection, [document, request]) => connection.handlePull(document, request),
-  check: (connection, [document, request]) => connection.handleCheck(document, request),
-  leave: (connection, [document, clientId]) => connection.handleLeave(document, clientId),
-} as const satisfies Record<string, (connection: Connection, args: readonly unknown[]) => unknown>
-
-export type ClientEvent = keyof typeof HANDLERS
-const CLIENT_EVENTS = Object.keys(HANDLERS) as readonly ClientEvent[]
+const CLIENT_EVENT_NAMES = Object.keys(CLIENT_EVENTS) as readonly ClientEvent[]
 
 type Listener = (this: Socket, ...args: unknown[]) => void
 
@@ -48,7 +43,7 @@ type Listener = (this: Socket, ...args: unknown[]) => void
 const PEERS = new WeakMap<Socket, Accepted>()
 
 /** The same for all sockets: functions of its own would be a kilobyte for each. */
-const LISTENERS: readonly (readonly [ClientEvent, Listener])[] = CLIENT_EVENTS.map((event) => [
+const LISTENERS: readonly (readonly [ClientEvent, Listener])[] = CLIENT_EVENT_NAMES.map((event) => [
   event,
   function receive(...args) {
     const last = args.at(-1)
@@ -68,9 +63,18 @@ export interface Accepted {
   handleDisconnect(): void
 }
 
+/** Whose access is asked about again: of one user, in one document, or both; of everybody everywhere. */
+export interface RecheckRequest {
+  /** The `id` of a user. */
+  readonly user?: string
+  /** The name of a document. */
+  readonly document?: DocumentName
+}
+
 /** One namespace that is served. Engine connections are counted for each: they may have a socket in several. */
 interface Served {
   readonly frames: FrameCache
+  readonly isOurServer: boolean
   /** Engine connections that have a socket here: one TCP connection may not open a thousand. */
   readonly connected: WeakSet<object>
   /** Engine connections whose credentials are being looked at: one question at a time. */
@@ -95,7 +99,7 @@ export class Gateway {
   readonly #options: ResolvedOptions
   readonly #services: ConnectionServices
   readonly #connections = new Set<Connection>()
-  readonly #users = new WeakMap<Socket, User | null>()
+  readonly #identities = new WeakMap<Socket, Identity>()
   readonly #namespaces = new Set<Namespace>()
   readonly #detach: (() => void | Promise<void>)[] = []
   #isClosing = false
@@ -117,6 +121,18 @@ export class Gateway {
     if (isNamespace(target)) this.#serve(target, false)
     else if (isSocketIOServer(target)) this.#serve(target.of(DEFAULT_NAMESPACE), false)
     else this.#attachToHttpServer(target)
+  }
+
+  /**
+   * Asks `authorize` again about every open document, or those of one user or one name. Resolves when every session goes by the
+   * answer.
+   */
+  async recheck({ user, document }: RecheckRequest): Promise<void> {
+    await Promise.all(
+      [...this.#connections]
+        .filter((connection) => user === undefined || connection.user?.id === user)
+        .map((connection) => connection.access.recheck(document ?? null, 'access-changed')),
+    )
   }
 
   /** From now on every request is refused with `server-closing`; what was accepted is still acknowledged. */
@@ -208,6 +224,7 @@ export class Gateway {
     this.#namespaces.add(namespace)
     const served: Served = {
       frames: new FrameCache(namespace),
+      isOurServer,
       connected: new WeakSet(),
       admitting: new WeakSet(),
     }
@@ -231,7 +248,7 @@ export class Gateway {
       // itself, one that is disconnected by name does not.
       if (isOurServer) return
       for (const socket of namespace.sockets.values())
-        if (this.#users.has(socket)) socket.disconnect(false)
+        if (this.#identities.has(socket)) socket.disconnect(false)
     })
   }
 
@@ -243,7 +260,7 @@ export class Gateway {
     // It takes its place as connected only when it is: a middleware of the host may still refuse it, and says nothing.
     admitting.add(conn)
     try {
-      this.#users.set(socket, await this.#identify(handshake))
+      this.#identities.set(socket, await this.#identify(handshake))
     } finally {
       admitting.delete(conn)
     }
@@ -254,8 +271,8 @@ export class Gateway {
     if (this.#isClosing) throw new DocumentError('server-closing', 'the server is closing')
   }
 
-  async #identify(handshake: Socket['handshake']): Promise<User | null> {
-    const { allowedOrigins, authenticate } = this.#options
+  async #identify(handshake: Socket['handshake']): Promise<Identity> {
+    const { allowedOrigins, authenticate, clock } = this.#options
     if (!isOriginAllowed(handshake.headers, allowedOrigins))
       throw new DocumentError('origin-not-allowed', 'pages of this origin may not connect')
     const auth = handshake.auth as Record<string, unknown>
@@ -265,12 +282,15 @@ export class Gateway {
         'unsupported-protocol',
         `this server speaks protocol version ${PROTOCOL_VERSION}`,
       )
-    return identify(authenticate, { auth, headers: handshake.headers, address: handshake.address })
+    const { headers, address } = handshake
+    const ask = (shown: Handshake['auth']): Promise<User | null> =>
+      identify(authenticate, { auth: shown, headers, address }, clock.now())
+    return { user: await ask(auth), reauthenticate: (token) => ask({ ...auth, token }) }
   }
 
   #handleConnection(socket: Socket, served: Served): void {
     limitArguments(socket)
-    if (this.#users.has(socket)) this.#begin(socket, served)
+    if (this.#identities.has(socket)) this.#begin(socket, served)
     else this.#admitConnected(socket, served)
   }
 
@@ -317,12 +337,12 @@ export class Gateway {
     )
   }
 
-  #begin(socket: Socket, { frames, connected }: Served): void {
+  #begin(socket: Socket, { frames, connected, isOurServer }: Served): void {
     const { clock, outboxSoftBytes, outboxHardBytes, outboxStallMs } = this.#options
     const { conn } = socket
-    const user = this.#users.get(socket)
+    const identity = this.#identities.get(socket)
     // A socket that is gone by now would never say so again.
-    if (this.#isClosing || user === undefined || !socket.connected || connected.has(conn)) {
+    if (this.#isClosing || identity === undefined || !socket.connected || connected.has(conn)) {
       socket.disconnect(false)
       return
     }
@@ -332,8 +352,9 @@ export class Gateway {
       softBytes: outboxSoftBytes,
       hardBytes: outboxHardBytes,
       stallMs: outboxStallMs,
+      endsEngine: isOurServer,
     })
-    const peer = this.accept(transport, user)
+    const peer = this.accept(transport, identity)
     PEERS.set(socket, peer)
     for (const [event, listener] of LISTENERS) socket.on(event, listener)
     socket.on('error', (error: Error) => {
@@ -346,12 +367,12 @@ export class Gateway {
   }
 
   /** Takes in somebody who may come, over any transport; a simulation has one of its own. */
-  accept(transport: Transport, user: User | null): Accepted {
-    const connection = new Connection(transport, user, this.#services)
+  accept(transport: Transport, identity: Identity): Accepted {
+    const connection = new Connection(transport, identity, this.#services)
     this.#connections.add(connection)
     return {
       receive: (event, args, answer) =>
-        this.#answering(event, () => HANDLERS[event](connection, args), answer),
+        this.#answering(event, () => handleEvent(connection, event, args), answer),
       handleDisconnect: () => {
         this.#connections.delete(connection)
         connection.handleDisconnect()

@@ -1,5 +1,6 @@
-import type { DocumentHandle } from '../../protocol/index.ts'
+import type { AccessChange, DocumentHandle, ErrorCode } from '../../protocol/index.ts'
 import type { User } from '../access/access.ts'
+import type { OpenDocument } from '../document/open-document.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
 import type { DocumentError } from '../errors.ts'
 import type { Outbox } from './outbox.ts'
@@ -12,6 +13,8 @@ export interface Peer {
   readonly hasStragglers: boolean
   sendUpdate(document: DocumentHandle, message: UpdateMessage): void
   sendAwareness(document: DocumentHandle, update: Uint8Array): void
+  sendAccess(document: DocumentHandle, change: AccessChange): void
   sendClosed(document: DocumentHandle, error: DocumentError): void
-  handleSessionEnd(document: DocumentHandle): void
+  /** `code`: why the server ended it. */
+  handleSessionEnd(document: OpenDocument, code: ErrorCode | null): void
 }

@@ -1,4 +1,10 @@
-import { mergeAsTree, type JoinAnswer, type Limits } from '../../protocol/index.ts'
+import {
+  mergeAsTree,
+  type AccessChangeCode,
+  type ErrorCode,
+  type JoinAnswer,
+  type Limits,
+} from '../../protocol/index.ts'
 import type { Access, User } from '../access/access.ts'
 import type { DocumentReader } from '../document/document-reader.ts'
 import type { Lease } from '../document/document-registry.ts'
@@ -10,6 +16,7 @@ import type { UpdateMessage } from '../document/update-message.ts'
 import { DocumentError } from '../errors.ts'
 import type { Peer } from './peer.ts'
 import type { Join } from './requests.ts'
+import { UpdateGate } from './update-gate.ts'
 
 /**
  * - `live`: hears every relay.
@@ -24,7 +31,8 @@ type State = 'live' | 'behind' | 'ended'
  */
 export class Session implements Listener, PresenceOwner, ClaimOwner {
   readonly document: OpenDocument
-  access: Exclude<Access, 'none'>
+  #access: Exclude<Access, 'none'>
+  readonly updates = new UpdateGate()
   readonly #peer: Peer
   readonly #lease: Lease
   readonly #reader: DocumentReader
@@ -50,7 +58,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     this.#lease = lease
     this.#reader = reader
     this.document = lease.document
-    this.access = access
+    this.#access = access
     this.#position = position
     this.#presenceChanges = this.document.presence.sentChanges
     this.#isShared = peer.hasStragglers
@@ -61,12 +69,23 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     return this.#peer.user
   }
 
+  get access(): Exclude<Access, 'none'> {
+    return this.#access
+  }
+
   get isEnded(): boolean {
     return this.#state === 'ended'
   }
 
   hasClientId(clientId: number): boolean {
     return this.#members.get(clientId)?.ownsPresence === true
+  }
+
+  /** From here on the connection may do more or less in this document, and is told why. */
+  changeAccess(access: Exclude<Access, 'none'>, code: AccessChangeCode): void {
+    if (this.isEnded || access === this.#access) return
+    this.#access = access
+    this.#peer.sendAccess(this.document.handle, { access, code })
   }
 
   /** A Y.Doc joined through this connection (again). Its client id is claimed for presence if it is free. */
@@ -130,17 +149,17 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
   handleEnd(error: DocumentError): void {
     if (this.#state === 'ended') return
     this.#peer.sendClosed(this.document.handle, error)
-    this.end()
+    this.end(error.code)
   }
 
   /** Leaves the document: presence goes at once, nothing more is sent. Idempotent. */
-  end(): void {
+  end(code: ErrorCode | null = null): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'
     this.document.room.remove(this)
     for (const clientId of this.#members.keys()) this.#releasePresence(clientId)
     this.#members.clear()
-    this.#peer.handleSessionEnd(this.document.handle)
+    this.#peer.handleSessionEnd(this.document, code)
     this.#lease.release()
   }
 

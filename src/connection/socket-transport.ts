@@ -55,6 +55,7 @@ export class FrameCache {
 /** A Socket.IO socket as a way out whose unsent bytes are counted, whoever sent them. */
 export class SocketTransport implements Transport {
   readonly outbox: Outbox
+  readonly #disconnect: () => void
   readonly #engine: EngineSocket
   readonly #frames: FrameCache
   readonly #meter: EngineMeter
@@ -62,10 +63,18 @@ export class SocketTransport implements Transport {
   constructor(
     socket: Socket,
     frames: FrameCache,
-    limits: { clock: Clock; softBytes: number; hardBytes: number; stallMs: number },
+    limits: {
+      clock: Clock
+      softBytes: number
+      hardBytes: number
+      stallMs: number
+      /** `disconnect` ends the engine connection too: nobody else has a socket on it. */
+      endsEngine: boolean
+    },
   ) {
     const engine = socket.conn as unknown as EngineSocket
     this.#engine = engine
+    this.#disconnect = () => void socket.disconnect(limits.endsEngine)
     this.#frames = frames
     const meter = EngineMeter.of(engine, limits.clock, limits.stallMs)
     this.outbox = new Outbox({
@@ -94,6 +103,10 @@ export class SocketTransport implements Transport {
     // Large attachments would be copied into one buffer; a socket's own way writes them from where they are.
     if (packets.some(({ length }) => length > SMALL_ANSWER_BYTES)) return false
     return this.#meter.writeDirectly(shareFrames(packets).frames)
+  }
+
+  disconnect(): void {
+    this.#disconnect()
   }
 
   send(event: string, args: readonly unknown[], shared: object): void {

@@ -11,7 +11,7 @@ import type { DocumentHead, NewEntry, Storage } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { ClientClaims } from './client-claims.ts'
 import type { DocumentIndex } from '../update/document-index.ts'
-import { Presence } from './presence.ts'
+import { Presence, type PresenceChange } from './presence.ts'
 import { RecentEntries } from './recent-entries.ts'
 import { Room } from './room.ts'
 import { Staging } from './staging.ts'
@@ -55,6 +55,12 @@ export interface OpenDocumentOptions {
   readonly presenceRefreshMs: number
   readonly maxPresenceBytes: number
   readonly maxPresenceBytesPerDocument: number
+  /** Told of every change of the presence. Does not throw. */
+  readonly onPresence?: ((name: DocumentName, ...change: PresenceChange) => void) | null
+  /** Told of entries that became durable, in their order. Does not throw. */
+  readonly onCommitted?:
+    | ((name: DocumentName, entries: readonly PendingEntry[], firstSeq: number) => void)
+    | null
   /** Called after entries became durable, to decide about compaction. */
   readonly onGrown: (document: OpenDocument) => void
 }
@@ -112,6 +118,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       maxStateBytes: options.maxPresenceBytes,
       maxDocumentBytes: options.maxPresenceBytesPerDocument,
       send: (update, except) => this.room.sendPresence(update, except),
+      handleChange: (...change) => options.onPresence?.(options.name, ...change),
       memberCount: () => this.claims.size,
     })
   }
@@ -163,6 +170,12 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   /** Nothing is on its way to the disk. */
   get isSettled(): boolean {
     return this.#staging.isEmpty
+  }
+
+  /** Throws `malformed-update` for bytes that no document would accept. */
+  assertWellFormed(update: Uint8Array): void {
+    const scan = scanUpdate(update, this.#accepted)
+    if (scan.verdict === 'malformed') throw new DocumentError('malformed-update', scan.message)
   }
 
   /**
@@ -236,6 +249,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
 
   handleCommitted(entries: readonly PendingEntry[], firstSeq: number): void {
     this.#staging.settle(entries.length)
+    this.#options.onCommitted?.(this.name, entries, firstSeq)
     if (firstSeq !== this.head + 1 || this.#needsReload) {
       // The log grew without us: a write that we were told had failed did reach the disk.
       this.markStale()

@@ -22,7 +22,12 @@ export interface PresenceOptions {
   /** Sends an encoded awareness update to every member, except one where it concerns that one only. */
   send(update: Uint8Array, except: PresenceOwner | null): void
   memberCount(): number
+  /** Somebody's state is another one now, or gone. Does not throw. */
+  readonly handleChange?: (...change: PresenceChange) => void
 }
+
+/** Whose state, under which client id, as JSON. */
+export type PresenceChange = [user: User | null, clientId: number, json: string | null]
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -104,6 +109,7 @@ export class Presence {
         isKnown,
       })
       this.#change(clientId, owner)
+      this.#options.handleChange?.(owner.user, clientId, json)
     }
     this.#schedule()
   }
@@ -154,6 +160,7 @@ export class Presence {
     const entry = this.#entries.get(clientId)
     this.#bytes -= entry?.bytes ?? 0
     this.#entries.delete(clientId)
+    this.#options.handleChange?.(owner.user, clientId, null)
     // Came and went between two messages: however many do, nobody needs to hear of them. [T43]
     if (entry?.isKnown === false) {
       this.#changed.delete(clientId)
@@ -316,12 +323,26 @@ function sizeOf(json: string | null): number {
   return json === null ? 0 : ENTRY_BYTES + Buffer.byteLength(json)
 }
 
-/** Overwrites the identity in a presence state: in its `user` object, and at the top level where Lexical keeps it. */
+/**
+ * Overwrites the identity in a presence state: in its `user` object, where most editors look; in `data`, where Slate and Plate keep
+ * it, and at the top level, where Lexical does, if it is there.
+ */
 function stamp(state: object, identity: Readonly<Record<string, unknown>>): object {
-  const announced = (state as { user?: unknown }).user
-  const user = typeof announced === 'object' && announced !== null ? announced : {}
-  const stamped: Record<string, unknown> = { ...state, user: { ...user, ...identity } }
-  for (const [field, value] of Object.entries(identity))
-    if (Object.hasOwn(state, field) && field !== 'user') stamped[field] = value
+  const { user, data } = state as { user?: unknown; data?: unknown }
+  const stamped: Record<string, unknown> = {
+    ...claimed(state, identity),
+    user: { ...(isObject(user) ? user : {}), ...identity },
+  }
+  if (isObject(data)) stamped['data'] = { ...data, ...claimed(data, identity) }
   return stamped
+}
+
+/** The state with the identity in place of those fields of it that it has. */
+function claimed(state: object, identity: Readonly<Record<string, unknown>>): object {
+  const own = Object.entries(identity).filter(([field]) => Object.hasOwn(state, field))
+  return { ...state, ...Object.fromEntries(own) }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

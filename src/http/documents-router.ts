@@ -1,10 +1,17 @@
-import express, { type NextFunction, type Request, type RequestHandler, type Router } from 'express'
+import express, {
+  type NextFunction,
+  type Request,
+  type RequestHandler,
+  type Response,
+  type Router,
+} from 'express'
 import { documentNameFault, isDocumentName, type DocumentName } from '../../protocol/index.ts'
 import type { Access, Handshake, User } from '../access/access.ts'
 import { DocumentError } from '../errors.ts'
 import type { ListRequest } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { readListQuery } from './list-query.ts'
+import { declareAccess } from './route-access.ts'
 import { HttpError, answerErrors, answerMethodNotAllowed, answerNotFound } from './problem.ts'
 
 /** A document as of one sequence number. */
@@ -56,19 +63,24 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
   const { maxUpdateBytes, logger } = options
   const router = express.Router({ caseSensitive: true })
 
-  async function requireAccess(request: NamedRequest, needed: 'read' | 'write') {
-    const name = nameOf(request)
-    const requester = await api.authorizeRequest(handshakeOf(request))
-    const access = await requester.accessTo(name)
-    if (access === 'none')
-      throw new DocumentError('forbidden', 'you have no access to this document')
-    if (needed === 'write' && access !== 'write')
-      throw new DocumentError('read-only', 'you may read this document but not change it')
-    return { name, user: requester.user }
-  }
+  // Decided before anything else, and before a byte of the body is read: a stranger's 64 MiB are not taken in first.
+  const admit = (needed: 'read' | 'write') =>
+    declareAccess(
+      needed,
+      forward(async (request, response) => {
+        const name = nameOf(request)
+        const { user, accessTo } = await api.authorizeRequest(handshakeOf(request))
+        const access = await accessTo(name)
+        if (access === 'none')
+          throw new DocumentError('forbidden', 'you have no access to this document')
+        if (needed === 'write' && access !== 'write')
+          throw new DocumentError('read-only', 'you may read this document but not change it')
+        response.locals['admitted'] = { name, user } satisfies Admitted
+      }),
+    )
 
   const readDocument: Handler = async (request, response) => {
-    const { name } = await requireAccess(request, 'read')
+    const { name } = admittedOf(response)
     // The first one is the answer to `Accept: */*`.
     const type = request.accepts([UPDATE_TYPE, JSON_TYPE])
     if (type === false)
@@ -93,22 +105,19 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
       )
   }
 
-  const deleteDocument: Handler = async (request, response) => {
-    const { name } = await requireAccess(request, 'write')
-    await api.delete(name)
+  const deleteDocument: Handler = async (_request, response) => {
+    await api.delete(admittedOf(response).name)
     response.status(204).end()
   }
 
-  // Decided before a byte of the body is read: a stranger's 64 MiB are not taken in first.
-  const admitUpdate = forward(async (request, response) => {
-    const { name, user } = await requireAccess(request, 'write')
+  const checkType = (request: NamedRequest, _response: Response, next: NextFunction): void => {
     if (request.is(UPDATE_TYPE) === false)
       throw new HttpError('unsupported-media-type', `an update is sent as ${UPDATE_TYPE}`)
-    response.locals['admitted'] = { name, user } satisfies AdmittedUpdate
-  })
+    next()
+  }
 
   const applyUpdate: Handler = async (request, response) => {
-    const { name, user } = response.locals['admitted'] as AdmittedUpdate
+    const { name, user } = admittedOf(response)
     if (!Buffer.isBuffer(request.body) || request.body.length === 0)
       throw new DocumentError('malformed-update', 'the request has no body; send a Yjs V1 update')
     // An exact copy: Node hands out small bodies as views of a pool that they would keep alive.
@@ -118,30 +127,38 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
 
   router
     .route('/documents')
-    .get(async (request, response) => {
-      const requester = await api.authorizeRequest(handshakeOf(request))
-      const query = readListQuery(request.query)
-      const page = await listReadable(api, requester, query, () => response.destroyed)
-      response.set('Cache-Control', 'private, no-cache').json(page)
-    })
+    .get(
+      // Of the documents, whoever asks is told those that it may read.
+      declareAccess('user', async (request: Request, response: Response) => {
+        const requester = await api.authorizeRequest(handshakeOf(request))
+        const query = readListQuery(request.query)
+        const page = await listReadable(api, requester, query, () => response.destroyed)
+        response.set('Cache-Control', 'private, no-cache').json(page)
+      }),
+    )
     .all(answerMethodNotAllowed('GET', 'HEAD'))
   router
     .route('/documents/:name')
-    .get(readDocument)
-    .delete(deleteDocument)
+    .get(admit('read'), readDocument)
+    .delete(admit('write'), deleteDocument)
     .all(answerMethodNotAllowed('GET', 'HEAD', 'DELETE'))
   router
     .route('/documents/:name/updates')
-    .post(admitUpdate, readBody(maxUpdateBytes), applyUpdate)
+    .post(admit('write'), checkType, readBody(maxUpdateBytes), applyUpdate)
     .all(answerMethodNotAllowed('POST'))
   router.use(answerNotFound)
   router.use(answerErrors(logger))
   return router
 }
 
-interface AdmittedUpdate {
+/** Who may do with which document what the route declares. */
+interface Admitted {
   readonly name: DocumentName
   readonly user: User | null
+}
+
+function admittedOf(response: Response): Admitted {
+  return response.locals['admitted'] as Admitted
 }
 
 /** A handler that lets the next one go on once it is done. */
@@ -182,7 +199,7 @@ function nameOf(request: NamedRequest): DocumentName {
 }
 
 /** The same question that a Socket.IO connection asks, so that one `authenticate` hook serves both. */
-function handshakeOf(request: Request<Record<string, string>>): Handshake {
+function handshakeOf(request: Pick<Request, 'headers' | 'ip' | 'socket'>): Handshake {
   const bearer = /^Bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')
   return {
     auth: bearer === null ? {} : { token: bearer[1] },

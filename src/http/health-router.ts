@@ -1,5 +1,6 @@
-import express, { type Router } from 'express'
+import express, { type Request, type Response, type Router } from 'express'
 import type { Logger } from '../telemetry/logger.ts'
+import { declareAccess } from './route-access.ts'
 import { answerErrors, answerMethodNotAllowed } from './problem.ts'
 
 /** What the router needs of the server. */
@@ -27,27 +28,33 @@ export function healthRouter(api: HealthApi, logger: Logger): Router {
 
   router
     .route('/healthz')
-    .get((_request, response) => {
-      response.set('Cache-Control', 'no-store').json({ status: 'ok' })
-    })
+    .get(
+      declareAccess('public', (_request: Request, response: Response) => {
+        response.set('Cache-Control', 'no-store').json({ status: 'ok' })
+      }),
+    )
     .all(getOnly)
   router
     .route('/readyz')
-    .get((_request, response) => {
-      const reason = api.notReadyReason()
-      response.set('Cache-Control', 'no-store')
-      if (reason === null) response.json({ status: 'ready', ...noteOfDamage(api) })
-      else response.status(503).json({ status: 'not-ready', message: reason })
-    })
+    .get(
+      declareAccess('public', (_request: Request, response: Response) => {
+        const reason = api.notReadyReason()
+        response.set('Cache-Control', 'no-store')
+        if (reason === null) response.json({ status: 'ready', ...noteOfDamage(api) })
+        else response.status(503).json({ status: 'not-ready', message: reason })
+      }),
+    )
     .all(getOnly)
   router
     .route('/metrics')
-    .get(async (_request, response) => {
-      const text = await api.metrics.metrics()
-      // `send` would add a second charset parameter to the type that Prometheus expects as it is.
-      response.set('Cache-Control', 'no-store').setHeader('Content-Type', api.metrics.contentType)
-      response.end(text)
-    })
+    .get(
+      declareAccess('public', async (_request: Request, response: Response) => {
+        const text = await api.metrics.metrics()
+        // `send` would add a second charset parameter to the type that Prometheus expects as it is.
+        response.set('Cache-Control', 'no-store').setHeader('Content-Type', api.metrics.contentType)
+        response.end(text)
+      }),
+    )
     .all(getOnly)
   // Mounted at the root of somebody's app: other paths are theirs, errors here are ours.
   router.use(answerErrors(logger))

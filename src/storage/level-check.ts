@@ -1,5 +1,6 @@
 import { open, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { reasonOf } from './level-error.ts'
 import { isNewDatabase } from './level-files.ts'
 import { readLogFile } from './level-log-file.ts'
 import { fileName, readVersion, type Table, type Version } from './level-manifest.ts'
@@ -43,10 +44,9 @@ export async function checkFiles(folder: string): Promise<FileCheck> {
   if (damagedAt !== null) return refused(`${manifest} is damaged at byte ${damagedAt}`)
   const version = readVersion(records)
   if (version === null) return refused(`${manifest} cannot be read`)
-  return {
-    faults: await checkLogs(folder, files, version.logNumber),
-    damagedTables: await checkTables(folder, files, version),
-  }
+  const logs = await checkLogs(folder, files, version.logNumber)
+  const { faults, damagedTables } = await checkTables(folder, files, version)
+  return { faults: [...logs, ...faults], damagedTables }
 }
 
 function refused(fault: string): FileCheck {
@@ -76,8 +76,9 @@ async function checkTables(
   folder: string,
   files: ReadonlySet<string>,
   { tables }: Version,
-): Promise<readonly DamagedTable[]> {
-  const damaged: DamagedTable[] = []
+): Promise<FileCheck> {
+  const faults: string[] = []
+  const damagedTables: DamagedTable[] = []
   let budget = READ_THROUGH_BYTES
   for (const table of [...tables.values()].sort((one, other) => other.number - one.number)) {
     const names = [fileName(table.number, 'ldb'), fileName(table.number, 'sst')] as const
@@ -85,16 +86,20 @@ async function checkTables(
     budget -= table.bytes
     const fault = file === undefined ? 'is missing' : await faultIn(join(folder, file))
     if (fault !== null)
-      damaged.push({ table, file: file ?? names[0], fault: `${file ?? names[0]} ${fault}` })
+      damagedTables.push({ table, file: file ?? names[0], fault: `${file ?? names[0]} ${fault}` })
 
     async function faultIn(path: string): Promise<string | null> {
       const handle = await open(path, 'r')
       try {
         return await tableFault(handle, table, budget >= 0)
+      } catch (error) {
+        // A disk that does not give the bytes: another start, or another disk with a copy, may have them.
+        faults.push(`${path} cannot be read (${reasonOf(error)})`)
+        return null
       } finally {
         await handle.close()
       }
     }
   }
-  return damaged
+  return { faults, damagedTables }
 }

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import type { DamageRecord } from './damage-record.ts'
 import { type KeySpan, spanHolds } from './key-span.ts'
 import type { DamagedTable } from './level-check.ts'
+import { reasonOf } from './level-error.ts'
 import { makeDirectory, syncDirectory, syncFile, writeFileDurably } from './level-files.ts'
 import { FORMAT_COPY_KEY, FORMAT_KEY } from './level-keys.ts'
 import { salvageTable, type SalvagedTable } from './level-table-salvage.ts'
@@ -25,13 +26,17 @@ export function estimateLoss(folder: string, tables: readonly DamagedTable[]): L
   const faults: string[] = []
   const salvageable: DamagedTable[] = []
   for (const damaged of tables) {
-    const salvaged = salvage(folder, damaged)
-    if (salvaged === null) {
-      faults.push(`${damaged.file} cannot be put together again`)
-      continue
+    try {
+      const salvaged = salvage(folder, damaged)
+      if (salvaged === null) {
+        faults.push(`${damaged.file} cannot be put together again`)
+        continue
+      }
+      salvageable.push(damaged)
+      lost.push(...salvaged.lost)
+    } catch (error) {
+      faults.push(`${damaged.file} cannot be read (${reasonOf(error)})`)
     }
-    salvageable.push(damaged)
-    lost.push(...salvaged.lost)
   }
   const isLost = (key: Uint8Array): boolean => lost.some((span) => spanHolds(span, key))
   if (isLost(FORMAT_KEY) && isLost(FORMAT_COPY_KEY))

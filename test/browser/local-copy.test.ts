@@ -1,11 +1,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import {
-  chromiumPath,
-  launchBrowser,
-  servePage,
-  type PageServer,
-} from '../support/browser-pages.ts'
+import { servePage, type PageServer } from '../support/browser-pages.ts'
+import { executablePath, launchChromium } from '../support/chromium.ts'
 import { startProxy, type CuttableProxy } from '../support/cuttable-proxy.ts'
 import { RawClient, readDocument } from '../support/raw-client.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
@@ -23,12 +19,12 @@ interface Setting {
 }
 
 // `npm test` finds or installs Chromium and says so when it cannot; without it there is nothing to drive.
-describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () => {
+describe.skipIf(executablePath === undefined)('the local copy in a browser', () => {
   let browser: Browser
   let pages: PageServer
 
   beforeAll(async () => {
-    ;[browser, pages] = await Promise.all([launchBrowser(), servePage('document-page.ts')])
+    ;[browser, pages] = await Promise.all([launchChromium(), servePage('document-page.ts')])
   })
 
   afterAll(async () => {
@@ -62,7 +58,7 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
     }
   }
 
-  test('it opens what y-indexeddb wrote, and y-indexeddb what it wrote', async () => {
+  test('[LOCAL3] it opens what y-indexeddb wrote, and y-indexeddb what it wrote', async () => {
     const { open } = await setting()
     const page = await open()
     const texts = await page.evaluate(async () => {
@@ -95,7 +91,7 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
     expect(texts).toEqual(['theirs', 'kept', 'heirs and ours', 7, 'heirs and ours'])
   })
 
-  test('T61 a deletion made offline survives a reload, is shown as pending, and reaches the server', async () => {
+  test('T61 [LOCAL2] a deletion made offline survives a reload, is shown as pending, and reaches the server', async () => {
     const { server, proxy, open } = await setting()
     const page = await open()
     await page.evaluate(async (url) => {
@@ -205,7 +201,7 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
     expect(await entries(server, 'draft')).toBe(0)
   })
 
-  test('T67 a device without room: an error, and unsaved until it is on the server', async () => {
+  test('T67 [LOCAL1] a device without room: an error, and unsaved until it is on the server', async () => {
     const { proxy, context, open } = await setting()
     const page = await open()
     const devtools = await context.newCDPSession(page)
@@ -230,7 +226,7 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
     await page.evaluate(() => app.whenState('draft', 'saved-locally'))
   })
 
-  test('T67 the user deletes the site’s storage under an open page: unsaved, and the next change stores all of it', async () => {
+  test('T67 [LOCAL7] the user deletes the site’s storage under an open page: unsaved, and the next change stores all of it', async () => {
     const { proxy, context, open } = await setting()
     proxy.cut()
     const page = await open()
@@ -250,14 +246,38 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
       await app.whenState('draft', 'saved-locally')
     })
     const stored = await page.evaluate(() => app.stored('draft'))
-    expect(stored).toEqual({ rows: 1, pending: 1, text: 'typed offline, and on' })
+    expect(stored).toEqual({ rows: 1, pending: 1, text: 'typed offline, and on', clocks: 21 })
   })
 
-  test('syncPending uploads documents that nobody has open, and says what became of each', async () => {
+  test('a page that goes to the back-forward cache holds no lock, and takes it again on return', async () => {
+    const { proxy, open } = await setting()
+    const page = await open()
+    const held = async (): Promise<number> =>
+      page.evaluate(async () => (await navigator.locks.query()).held?.length ?? 0)
+    await page.evaluate((url) => app.openLocally(url, 'draft'), proxy.url)
+    await page.waitForFunction(async () => (await navigator.locks.query()).held?.length === 1)
+    await page.evaluate(() => {
+      dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))
+    })
+    expect(await held()).toBe(0)
+    await page.evaluate(() => {
+      dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
+    })
+    await page.waitForFunction(async () => (await navigator.locks.query()).held?.length === 1)
+  })
+
+  test('[LOCAL8] T15 syncPending uploads documents that nobody has open, over one socket, and says what became of each', async () => {
     const { server, proxy, open } = await setting()
-    proxy.cut()
     const page = await open()
     await page.evaluate(async (url) => {
+      await app.openLocally(url, 'of the old server')
+      app.type('of the old server', 'saved')
+      await app.whenState('of the old server', 'saved')
+    }, proxy.url)
+    proxy.cut()
+    await page.evaluate(async (url) => {
+      app.type('of the old server', ', not saved')
+      await app.whenState('of the old server', 'saved-locally')
       for (const name of ['a', 'b', 'c']) {
         await app.openLocally(url, name)
         app.type(name, name)
@@ -266,28 +286,38 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
       await app.openLocally(url, 'clean')
     }, proxy.url)
     await page.close()
+    // Restored from nothing: another history.
+    const next = await startServer(await tempDirectory())
+    onTestFinished(() => next.close())
+    proxy.target = Number(new URL(next.url).port)
     proxy.restore()
-    const next = await open()
+    const later = await open()
     let sockets = 0
-    next.on('websocket', () => sockets++)
-    const found = await next.evaluate(async (url) => {
+    later.on('websocket', () => sockets++)
+    const found = await later.evaluate(async (url) => {
       const pending = await app.listPendingDocuments()
-      const outcomes = await app.syncPending({ url })
-      return { pending, outcomes, left: await app.listPendingDocuments() }
+      const outcomes = (await app.syncPending({ url })).map((outcome) => [
+        outcome.document.document,
+        outcome.isSaved ? 'saved' : outcome.error.code,
+      ])
+      const left = await app.listPendingDocuments()
+      return { pending, outcomes, left, kept: (await app.stored('of the old server')).text }
     }, proxy.url)
-    const url = proxy.url
-    const documents = ['a', 'b', 'c'].map((name) => ({
-      database: name,
-      document: name,
-      url,
-      changes: 1,
-    }))
-    expect(found.pending).toEqual(documents)
-    expect(found.outcomes).toEqual(documents.map((document) => ({ document, isSaved: true })))
-    expect(found.left).toEqual([])
+    const entry = (name: string) => ({ database: name, document: name, url: proxy.url, changes: 1 })
+    const old = entry('of the old server')
+    expect(found.pending).toEqual([entry('a'), entry('b'), entry('c'), old])
+    expect(found.outcomes).toEqual([
+      ['a', 'saved'],
+      ['b', 'saved'],
+      ['c', 'saved'],
+      ['of the old server', 'document-reset'],
+    ])
+    expect(found.left).toEqual([old])
+    expect(found.kept).toBe('saved, not saved')
     expect(sockets).toBe(1)
     for (const name of ['a', 'b', 'c'])
-      expect((await readDocument(server.url, name)).getText('body').toJSON()).toBe(name)
+      expect((await readDocument(next.url, name)).getText('body').toJSON()).toBe(name)
+    expect(await entries(server, 'of the old server')).toBe(1)
   })
 
   test('two pages of one document: what the server sends is stored once, and one page can delete under the other', async () => {
@@ -307,13 +337,13 @@ describe.skipIf(chromiumPath === undefined)('the local copy in a browser', () =>
       await page.waitForFunction(() => app.text('draft') === 'x'.repeat(10))
     await left.waitForFunction(async () => (await app.stored('draft')).text.length === 10)
     expect(await right.evaluate(() => app.get('draft').persistence.isStored)).toBe(true)
-    const { rows } = await left.evaluate(() => app.stored('draft'))
-    expect(rows).toBeLessThanOrEqual(10)
+    expect((await left.evaluate(() => app.stored('draft'))).clocks).toBe(10)
     await right.evaluate(() => app.get('draft').provider.clearLocalData())
     expect(await left.evaluate(() => app.stored('draft'))).toEqual({
       rows: 0,
       pending: 0,
       text: '',
+      clocks: 0,
     })
     // What the page changes from here on builds on what was deleted: it is stored whole.
     proxy.cut()

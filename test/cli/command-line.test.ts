@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { HELP, UsageError, parseCommandLine } from '../../src/command-line.ts'
+import { HELP, parseCommandLine } from '../../src/command-line.ts'
+import { UsageError } from '../../src/usage-error.ts'
 
 const DEFAULTS = {
   port: 1234,
@@ -9,6 +10,7 @@ const DEFAULTS = {
   durability: 'strict',
   acceptLoss: false,
   allowedOrigins: null,
+  jwt: null,
 }
 
 function serveOptions(args: string[], environment: Record<string, string> = {}) {
@@ -48,6 +50,7 @@ describe('serve', () => {
       durability: 'relaxed',
       acceptLoss: true,
       allowedOrigins: ['https://a.example', 'http://b.example:81'],
+      jwt: null,
     })
   })
 
@@ -70,6 +73,7 @@ describe('serve', () => {
       durability: 'relaxed',
       acceptLoss: true,
       allowedOrigins: ['https://a.example', 'https://b.example'],
+      jwt: null,
     })
     const args = '--port 82 --host ::1 --data /f --durability strict --allowed-origin *'
     expect(serveOptions(args.split(' '), environment)).toMatchObject({
@@ -104,6 +108,95 @@ describe('serve', () => {
   })
 })
 
+describe('tokens', () => {
+  const NONE = {
+    secret: null,
+    secretFile: null,
+    jwksUrl: null,
+    algorithms: [],
+    issuer: null,
+    audience: null,
+    defaultAccess: 'none',
+  }
+
+  test('every setting from the command line and from the environment, which it wins over', () => {
+    const args =
+      '--jwt-secret-file /s --jwt-algorithm HS512 --jwt-algorithm HS256 --jwt-issuer i ' +
+      '--jwt-audience a --jwt-default-access read'
+    const settings = {
+      secret: null,
+      secretFile: '/s',
+      jwksUrl: null,
+      algorithms: ['HS512', 'HS256'],
+      issuer: 'i',
+      audience: 'a',
+      defaultAccess: 'read',
+    }
+    expect(serveOptions(args.split(' ')).jwt).toEqual(settings)
+    const environment = {
+      JWT_SECRET_FILE: '/s',
+      JWT_ALGORITHMS: 'HS512, HS256',
+      JWT_ISSUER: 'i',
+      JWT_AUDIENCE: 'a',
+      JWT_DEFAULT_ACCESS: 'read',
+    }
+    expect(serveOptions([], environment).jwt).toEqual(settings)
+    expect(serveOptions(args.split(' '), { JWT_SECRET: 'x', JWT_ISSUER: 'y' }).jwt).toEqual(
+      settings,
+    )
+    expect(serveOptions([], { JWT_SECRET: 'x' }).jwt).toEqual({ ...NONE, secret: 'x' })
+    const url = 'https://login.example/keys'
+    expect(serveOptions(['--jwt-jwks-url', url]).jwt).toEqual({ ...NONE, jwksUrl: url })
+    expect(serveOptions([], { JWT_SECRET: '', JWT_JWKS_URL: url }).jwt?.jwksUrl).toBe(url)
+  })
+
+  test('open the door to other machines, and are no half measure', () => {
+    expect(serveOptions(['--host', '0.0.0.0'], { JWT_SECRET: 'x' }).host).toBe('0.0.0.0')
+    expect(faultOf(['serve', '--allow-anonymous'], { JWT_SECRET: 'x' })).toContain('contradict')
+    expect(faultOf(['serve'], { JWT_SECRET: 'x', JWT_JWKS_URL: 'https://a.example' })).toContain(
+      'one key',
+    )
+    for (const name of ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_ALGORITHMS', 'JWT_DEFAULT_ACCESS'])
+      expect(faultOf(['serve'], { [name]: 'read' })).toContain('not checked without a key')
+    expect(faultOf(['serve', '--jwt-default-access', 'all'], { JWT_SECRET: 'x' })).toContain(
+      '"all"',
+    )
+  })
+
+  test('are minted by y-rooms token', () => {
+    const request = (line: string): unknown => {
+      const command = parseCommandLine(['token', ...line.split(' ')], { JWT_SECRET: 'x' })
+      return command.kind === 'token' ? command.request : command
+    }
+    expect(request('--user ada')).toEqual({
+      jwt: { ...NONE, secret: 'x' },
+      user: 'ada',
+      name: null,
+      documents: { '*': 'write' },
+      expiresInSeconds: 43_200,
+    })
+    expect(
+      request('--user ada --name Ada --document drafts/*=write --document a=b=read --expires 90s'),
+    ).toMatchObject({
+      name: 'Ada',
+      documents: { 'drafts/*': 'write', 'a=b': 'read' },
+      expiresInSeconds: 90,
+    })
+    const wrong: [string, string][] = [
+      ['token', 'needs --user'],
+      ['token --user ada --expires soon', 'option --expires is "soon"'],
+      ['token --user ada --expires 0h', 'option --expires is "0h"'],
+      ['token --user ada --document a', 'option --document is "a"'],
+      ['token --user ada --document a=all', 'option --document is "a=all"'],
+      ['token --user ada --port 1', 'option --port is none of y-rooms token'],
+      ['serve --user ada', 'option --user is none of y-rooms serve'],
+    ]
+    for (const [line, message] of wrong)
+      expect(faultOf(line.split(' '), { JWT_SECRET: 'x' })).toContain(message)
+    expect(faultOf(['token', '--user', 'ada'])).toContain('give JWT_SECRET')
+  })
+})
+
 describe('what is wrong is named', () => {
   const faults: [string, string][] = [
     ['serve --prot 1', 'unknown option --prot'],
@@ -120,7 +213,7 @@ describe('what is wrong is named', () => {
     ['serve --durability fast', 'option --durability is "fast"; allowed are strict and relaxed'],
     ['serve --no-examples=yes', 'option --no-examples takes no value, but got "yes"'],
     ['serve now', 'unexpected argument "now"'],
-    ['sreve', 'unknown command "sreve"; there is serve'],
+    ['sreve', 'unknown command "sreve"; there are serve and token'],
     ['--port 1', 'option --port needs a command before it: y-rooms serve'],
   ]
 
@@ -153,9 +246,21 @@ test('without a command, and with --help or -h anywhere, it is help', () => {
 })
 
 test('help names every option with its variable and fits a terminal', () => {
-  for (const option of ['port', 'host', 'data', 'durability', 'allowed-origin', 'allow-anonymous'])
+  const serving = ['port', 'host', 'data', 'durability', 'allowed-origin', 'allow-anonymous']
+  const tokens = ['secret-file', 'jwks-url', 'algorithm', 'issuer', 'audience', 'default-access']
+  const minting = ['user', 'name', 'document', 'expires']
+  for (const option of [...serving, ...tokens.map((name) => `jwt-${name}`), ...minting])
     expect(HELP).toContain(`--${option}`)
-  for (const variable of ['PORT', 'HOST', 'DATA_DIR', 'DURABILITY', 'ALLOWED_ORIGINS'])
+  const variables = tokens.map((name) => `JWT_${name.toUpperCase().replace('-', '_')}`)
+  variables[2] = 'JWT_ALGORITHMS'
+  for (const variable of [
+    'PORT',
+    'HOST',
+    'DATA_DIR',
+    'DURABILITY',
+    'ALLOWED_ORIGINS',
+    ...variables,
+  ])
     expect(HELP).toMatch(new RegExp(`\\b${variable}\\b`))
   expect(Math.max(...HELP.split('\n').map((line) => line.length))).toBeLessThanOrEqual(84)
 })

@@ -92,6 +92,15 @@ export class ScriptedWire implements Wire {
     if (this.state === 'open') this.#listener.handleClosed(handle, { code, retry, message })
   }
 
+  sendAccess(handle: number, access: 'read' | 'write'): void {
+    if (this.state === 'open')
+      this.#listener.handleAccess(handle, { access, code: 'access-changed' })
+  }
+
+  sendExpiring(expiresInMs: number): void {
+    if (this.state === 'open') this.#listener.handleExpiring(expiresInMs)
+  }
+
   /** Takes the oldest open request of this kind; fails if there is none. */
   take<Name extends RequestName>(name: Name): OpenRequest<Name> {
     const index = this.requests.findIndex((request) => request.name === name)

@@ -11,6 +11,7 @@ import { DocumentError } from '../../src/errors.ts'
 import { BulkPacer } from '../../src/connection/bulk-pacer.ts'
 import { ParkedUploads } from '../../src/connection/parked-uploads.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
+import { GuardedHooks } from '../../src/access/hooks.ts'
 import { NUMBER_OPTIONS } from '../../src/options.ts'
 import { memoryStorage } from '../../src/storage/memory-storage.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
@@ -54,10 +55,14 @@ async function scene() {
     } as Partial<DocumentRegistry> as DocumentRegistry,
     reader: new DocumentReader(storage, new SnapshotCache(storage, 0), {} as never),
     pacer: new BulkPacer(clock),
+    hooks: new GuardedHooks({}, clock, silentLogger, 1000),
     clock,
     checks: { handleChecked: ignore, handleHealed: ignore },
     parkedUploads: new ParkedUploads(clock, 0, 0),
     authorize: () => 'write',
+    logger: silentLogger,
+    expiryWarningMs: 1000,
+    joinTimeoutMs: 60_000,
     maxUpdateBytes: 1000,
     maxPresenceBytes: 1000,
     maxDocumentsPerConnection: 10,
@@ -71,7 +76,8 @@ async function scene() {
     onStalled: ignore,
   })
   const send = (event: string): void => void sent.push(event)
-  const connection = new Connection({ outbox, send }, null, services)
+  const identity = { user: null, reauthenticate: () => Promise.resolve(null) }
+  const connection = new Connection({ outbox, send, disconnect: ignore }, identity, services)
   const settle = async (): Promise<void> => {
     for (let turn = 0; turn < 5; turn++) {
       clock.endTurn()

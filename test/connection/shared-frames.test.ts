@@ -76,7 +76,13 @@ describe('shared frames', () => {
     const transport = new SocketTransport(
       { conn: engine } as unknown as Socket,
       new FrameCache(namespace),
-      { clock: new ManualClock(), softBytes: 1e6, hardBytes: 1e7, stallMs: 30_000 },
+      {
+        clock: new ManualClock(),
+        softBytes: 1e6,
+        hardBytes: 1e7,
+        stallMs: 30_000,
+        endsEngine: true,
+      },
     )
     const message = { update: new Uint8Array([1, 2, 3]) }
     const send = (): void => transport.send('update', [7, 1, 1, message.update], message)
@@ -133,7 +139,13 @@ describe('shared frames', () => {
           }),
         } as unknown as Socket,
         cache,
-        { clock: new ManualClock(), softBytes: 1e6, hardBytes: 1e7, stallMs: 30_000 },
+        {
+          clock: new ManualClock(),
+          softBytes: 1e6,
+          hardBytes: 1e7,
+          stallMs: 30_000,
+          endsEngine: true,
+        },
       )
     const webSocket = { name: 'websocket', socket: { _sender: { sendFrame: () => undefined } } }
     const message = { update: new Uint8Array([1, 2, 3]) }

@@ -104,6 +104,7 @@ describe('the documentation', () => {
       'SPEC.md',
       'CONTRIBUTING.md',
       'CHANGELOG.md',
+      'SECURITY.md',
       ...filesBelow('docs', '.md'),
     ])
       for (const [, target] of read(page).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {

@@ -16,6 +16,7 @@ import {
   type Storage,
 } from 'y-rooms/server'
 import { RawClient, updateOf } from '../support/raw-client.ts'
+import { USUAL_TRANSPORTS } from '../support/transport.ts'
 import { startServer } from '../support/running-server.ts'
 
 async function serve(hooks: {
@@ -313,7 +314,7 @@ describe('closing', () => {
     const first = await startServer(memoryStorage())
     const port = Number(new URL(first.url).port)
     const socket = io(`${first.url}/y-rooms`, {
-      transports: ['websocket'],
+      ...USUAL_TRANSPORTS,
       forceNew: true,
       reconnectionDelay: 20,
       reconnectionDelayMax: 50,

@@ -5,6 +5,7 @@ import { startProxy, type CuttableProxy, type ProxyOptions } from '../support/cu
 import { expectEqualDocuments } from '../support/equal-documents.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
 import { makeTempDirectory, removeDirectory } from '../support/temp-directory.ts'
+import { isWebSocketBlocked } from '../support/transport.ts'
 import { Random } from '../update/random-world.ts'
 
 const MIB = 1024 * 1024
@@ -45,6 +46,13 @@ function open(url: string, options: ProviderOptions & { doc?: Y.Doc } = {}): Soc
   return provider
 }
 
+/** Why each of its connections has ended so far. */
+function endsOf(provider: SocketIOProvider): string[] {
+  const ends: string[] = []
+  provider.on('connection-close', ({ reason }) => ends.push(reason))
+  return ends
+}
+
 /** A document of about this size that does not compress, folded into a snapshot. */
 async function writeLarge(bytes: number): Promise<Y.Doc> {
   const writer = open(server.url)
@@ -69,9 +77,8 @@ describe('large transfers', () => {
     )
     const reader = open(line.url)
     const progress: { received: number; total: number }[] = []
-    const ends: string[] = []
+    const ends = endsOf(reader)
     reader.on('progress', (event) => progress.push(event))
-    reader.on('connection-close', ({ reason }) => ends.push(reason))
     await reader.whenSynced
     expectEqualDocuments(reader.doc, written)
     const received = progress.map((event) => event.received)
@@ -79,8 +86,11 @@ describe('large transfers', () => {
     expect(received.filter((bytes) => bytes === 0)).toHaveLength(1)
     expect(progress.at(-1)!.received).toBe(progress.at(-1)!.total)
     // Cut three times, and never given up by a ping.
-    expect(line.connections, `seed ${seed}: ${ends.join()}`).toBe(4)
+    expect(ends, `seed ${seed}`).toHaveLength(3)
     expect(ends).not.toContain('ping timeout')
+    // Long polling makes many connections, and writes bytes as text.
+    if (isWebSocketBlocked) return
+    expect(line.connections, `seed ${seed}: ${ends.join()}`).toBe(4)
     // Of each connection at most what was outstanding is fetched again: four chunks of 256 KiB.
     expect(line.passedBytes).toBeLessThan(progress.at(-1)!.total + 3 * 4.5 * 256 * 1024)
   }, 60_000)
@@ -102,11 +112,12 @@ describe('large transfers', () => {
     await writer.whenSaved()
     expect(progress, `seed ${seed}`).toEqual([...progress].sort((a, b) => a - b))
     expect(progress.at(-1)).toBeGreaterThan(50 * MIB)
-    // The answers that were lost, four of 256 KiB at most each time, and small change.
-    expect(line.sentBytes, `seed ${seed}`).toBeLessThan(progress.at(-1)! + 2 * 5 * 256 * 1024)
     const reader = open(server.url)
     await reader.whenSynced
     expectEqualDocuments(reader.doc, writer.doc)
+    if (isWebSocketBlocked) return
+    // The answers that were lost, four of 256 KiB at most each time, and small change.
+    expect(line.sentBytes, `seed ${seed}`).toBeLessThan(progress.at(-1)! + 2 * 5 * 256 * 1024)
   }, 60_000)
 
   test('T20 over the limit: refused by name and number, kept, no reconnection, and the editor goes on', async () => {
@@ -114,6 +125,7 @@ describe('large transfers', () => {
     server = await startServer(directory, { maxUpdateBytes: 2 * MIB })
     const line = await startLine()
     const [writer, other] = [open(line.url), open(server.url)]
+    const ends = endsOf(writer)
     await Promise.all([writer.whenSynced, other.whenSynced])
     writer.doc.getText('body').insert(0, 'p'.repeat(1_200_000))
     await writer.whenSaved()
@@ -131,7 +143,7 @@ describe('large transfers', () => {
     await expect.poll(() => writer.doc.getText('notes').toJSON()).toBe('still here')
     writer.doc.getText('notes').insert(0, 'me too, ')
     expect(writer.pendingUpdate()!.length).toBeGreaterThan(update.length)
-    expect([line.connections, writer.status]).toEqual([1, 'connected'])
+    expect([ends, writer.status]).toEqual([[], 'connected'])
     // A server that takes more takes it, when the client comes back.
     await server.close()
     server = await startServer(directory, { maxUpdateBytes: 8 * MIB })
@@ -150,12 +162,13 @@ describe('large transfers', () => {
     doc.getText('body').insert(0, 'p'.repeat(3 * MIB))
     const line = await startLine()
     const writer = open(line.url, { doc })
+    const ends = endsOf(writer)
     await expect.poll(() => writer.saveState).toBe('rejected')
     expect(writer.getSnapshot().error).toMatchObject({
       code: 'update-too-large',
       message: expect.stringContaining(`an update may have ${2 * MIB} bytes`),
     })
-    expect([line.connections, writer.status, writer.synced]).toEqual([1, 'connected', true])
+    expect([ends, writer.status, writer.synced]).toEqual([[], 'connected', true])
     const copy = new Y.Doc()
     Y.applyUpdate(copy, writer.pendingUpdate()!)
     expectEqualDocuments(copy, doc)

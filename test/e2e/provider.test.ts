@@ -5,6 +5,7 @@ import { startProxy } from '../support/cuttable-proxy.ts'
 import { RawClient, loadDocument, readDocument } from '../support/raw-client.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
 import { makeTempDirectory, removeDirectory } from '../support/temp-directory.ts'
+import { POSSIBLE_TRANSPORTS } from '../support/transport.ts'
 
 let directory: string
 let server: RunningServer
@@ -35,7 +36,7 @@ async function whenText(watcher: RawClient, doc: Y.Doc, expected: string): Promi
 }
 
 describe('a provider and its server', () => {
-  test.each([['websocket'], ['polling']])(
+  test.each(POSSIBLE_TRANSPORTS)(
     '[SYNC1] an edit made in the same turn as destroy() or disconnect() arrives, over %s',
     async (transport) => {
       for (const ending of ['destroy', 'disconnect'] as const) {
@@ -114,7 +115,7 @@ describe('a provider and its server', () => {
     })
     const provider = new SocketIOProvider(proxy.url, 'cut', new Y.Doc(), {
       maxBackoffTime: 100,
-      socketIo: { transports: ['websocket'] },
+      socketIo: { transports: POSSIBLE_TRANSPORTS.slice(0, 1) },
     })
     await asked
     proxy.cut()

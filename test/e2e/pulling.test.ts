@@ -5,14 +5,15 @@ import { gatedStorage } from '../support/gated-storage.ts'
 import { RawClient, loadDocument, updateOf } from '../support/raw-client.ts'
 import { startServer } from '../support/running-server.ts'
 import { tempDirectory } from '../support/temp-directory.ts'
+import { POSSIBLE_TRANSPORTS } from '../support/transport.ts'
 
 /** A document with some entries, and somebody in it. */
-async function scene(pieces: readonly string[], transport = 'websocket') {
+async function scene(pieces: readonly string[], transports?: string[]) {
   const storage = gatedStorage(levelStorage(await tempDirectory()))
   const server = await startServer(storage, { recentBytes: 0 })
   onTestFinished(() => server.close())
   const connect = async (): Promise<RawClient> => {
-    const client = await RawClient.connect(server.url, {}, [transport])
+    const client = await RawClient.connect(server.url, {}, transports)
     onTestFinished(() => client.close())
     return client
   }
@@ -139,9 +140,9 @@ describe('pulling', () => {
     await client.until(() => !client.socket.connected)
   })
 
-  for (const transport of ['websocket', 'polling'])
+  for (const transport of POSSIBLE_TRANSPORTS)
     test(`[CLOSE2] over ${transport}, the last acknowledgements and the reasons reach a client before its connection ends`, async () => {
-      const { server, storage, client, doc } = await scene(['a'], transport)
+      const { server, storage, client, doc } = await scene(['a'], [transport])
       const documents: number[] = []
       for (let number = 0; number < 20; number++)
         documents.push((await client.join(`draft ${number}`, { clientId: doc.clientID })).document)

@@ -1,6 +1,6 @@
 import * as Y from 'yjs'
 import { ERROR_CODES, isErrorCode } from '../../protocol/index.ts'
-import type { ClientEvent } from '../../src/connection/gateway.ts'
+import { CLIENT_EVENTS, type ClientEvent } from '../../src/connection/client-events.ts'
 import type { Lease } from '../../src/document/document-registry.ts'
 import { DocumentIndex } from '../../src/update/document-index.ts'
 import { scanUpdate } from '../../src/update/update-scan.ts'
@@ -137,7 +137,7 @@ export class FuzzScene {
       attacker.accepted.handleDisconnect()
       return this.#addAttacker(this.#attackers.indexOf(attacker))
     }
-    const events = ['join', 'update', 'chunk', 'awareness', 'pull', 'leave'] as const
+    const events = Object.keys(CLIENT_EVENTS) as ClientEvent[]
     const args = Array.from({ length: random.below(5) }, () => this.#junk(target, 3))
     return this.#send(attacker, random.pick(events), args)
   }

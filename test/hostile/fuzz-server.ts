@@ -1,7 +1,8 @@
 import { Gateway } from '../../src/connection/gateway.ts'
 import { Outbox } from '../../src/connection/outbox.ts'
 import type { Transport } from '../../src/connection/connection.ts'
-import type { Accepted, ClientEvent } from '../../src/connection/gateway.ts'
+import type { ClientEvent } from '../../src/connection/client-events.ts'
+import type { Accepted } from '../../src/connection/gateway.ts'
 import { systemClock } from '../../src/clock.ts'
 import { Compaction } from '../../src/document/compaction.ts'
 import { DocumentReader } from '../../src/document/document-reader.ts'
@@ -116,6 +117,7 @@ export class FuzzServer {
       registry: this.#registry,
       reader: new DocumentReader(storage, new SnapshotCache(storage, 1_000_000), inlineWorker),
       pacer: new BulkPacer(options.clock),
+      hooks: options.hooks,
       clock: options.clock,
       checks: { handleChecked: () => undefined, handleHealed: () => undefined },
       parkedUploads: new ParkedUploads(
@@ -124,6 +126,9 @@ export class FuzzServer {
         options.uploadResumeMs,
       ),
       authorize: options.authorize,
+      logger: options.logger,
+      expiryWarningMs: options.expiryWarningMs,
+      joinTimeoutMs: options.joinTimeoutMs,
       maxUpdateBytes: options.maxUpdateBytes,
       maxPresenceBytes: options.maxPresenceBytes,
       maxDocumentsPerConnection: options.maxDocumentsPerConnection,
@@ -146,8 +151,12 @@ export class FuzzServer {
     const transport: Transport = {
       outbox,
       send: (event, args) => void sent.push({ event, args }),
+      disconnect: () => undefined,
     }
-    const accepted = this.#gateway.accept(transport, null)
+    const accepted = this.#gateway.accept(transport, {
+      user: null,
+      reauthenticate: () => Promise.resolve(null),
+    })
     return {
       sent,
       accepted,

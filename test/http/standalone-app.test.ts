@@ -44,7 +44,7 @@ test('every answer carries the security headers and none says what it runs on', 
   const url = await setUp({ hasStartPage: true })
   for (const path of ['/', '/assets/main-0a1b.js', '/api/boom', '/nothing']) {
     const { headers } = await ask(url, path)
-    expect(headers['content-security-policy']).toContain(`default-src 'none'; script-src 'self';`)
+    expect(headers['content-security-policy']).toContain(`default-src 'none';script-src 'self';`)
     expect(headers['x-content-type-options']).toBe('nosniff')
     expect(headers['x-frame-options']).toBe('DENY')
     expect(headers['referrer-policy']).toBe('no-referrer')

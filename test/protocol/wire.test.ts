@@ -10,7 +10,7 @@ import { updateOf } from '../support/raw-client.ts'
 /** Changing the bytes of a message without raising the version breaks clients that are out there. */
 const PINNED = {
   version: 1,
-  sha256: '0fd001200803d9cd325b5454f1e0a0bddc994c194b1e0669b58225758b1e9ba2',
+  sha256: 'd9f576f5425f78c6c1567996bd79c5cfa5a5b1636997b3c3981d3958e370efe3',
 }
 
 const NOTHING = new Uint8Array(0)
@@ -57,6 +57,8 @@ function examples(): Record<string, string> {
     }),
     awareness: packet(7, 'awareness', 7, awareness),
     leave: packet(8, 'leave', 7, 1),
+    token: packet(9, 'token', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln'),
+    'token, taken': answer(9, { ok: true, expiresInMs: 3_600_000 }),
     'update, relayed': packet(undefined, 'update', 7, 1, 1, update),
     'awareness, relayed': packet(undefined, 'awareness', 7, awareness),
     closed: packet(undefined, 'closed', 7, {
@@ -64,6 +66,8 @@ function examples(): Record<string, string> {
       retry: 'backoff',
       message: 'the server is closing',
     }),
+    access: packet(undefined, 'access', 7, { access: 'read', code: 'access-changed' }),
+    expiring: packet(undefined, 'expiring', 30_000),
   }
 }
 

@@ -1,4 +1,4 @@
-import { readAnswer, readBytes, readClosed } from '../../client/read-answer.ts'
+import { readAccess, readAnswer, readBytes, readClosed } from '../../client/read-answer.ts'
 import { ProviderError, type Network, type Wire, type WireListener } from '../../client/index.ts'
 import type { Outcome, RequestName } from '../../client/wire.ts'
 import type {
@@ -7,9 +7,11 @@ import type {
   JoinRequest,
   PullAnswer,
   PullRequest,
+  ServerToClientEvents,
   SnapshotReference,
 } from '../../protocol/index.ts'
-import type { Accepted, ClientEvent } from '../../src/connection/gateway.ts'
+import type { ClientEvent } from '../../src/connection/client-events.ts'
+import type { Accepted } from '../../src/connection/gateway.ts'
 import type { Transport } from '../../src/connection/connection.ts'
 import { Outbox } from '../../src/connection/outbox.ts'
 import type { Random } from '../update/random-world.ts'
@@ -242,10 +244,14 @@ class Link implements Wire {
     this.#accepted = host.accept(
       {
         outbox: this.#outbox,
+        disconnect: () => {
+          this.#disconnectServer()
+          this.#downFromServer('io server disconnect')
+        },
         send: (event, args) => {
           const message = structuredClone(args)
           this.#outbox?.charge(sizeOf(message))
-          this.#carry('down', message, event === 'closed' ? 'membership' : 'message', () =>
+          this.#carry('down', message, isMembership(event) ? 'membership' : 'message', () =>
             this.#deliverEvent(event, structuredClone(message)),
           )
         },
@@ -325,7 +331,7 @@ class Link implements Wire {
     })
   }
 
-  #deliverEvent(event: 'update' | 'awareness' | 'closed', args: readonly unknown[]): void {
+  #deliverEvent(event: keyof ServerToClientEvents, args: readonly unknown[]): void {
     const [document, ...rest] = args as [number, ...unknown[]]
     switch (event) {
       case 'update': {
@@ -343,7 +349,15 @@ class Link implements Wire {
       case 'closed': {
         const closed = readClosed(rest[0])
         if (closed !== null) this.#listener.handleClosed(document, closed)
+        return
       }
+      case 'access': {
+        const change = readAccess(rest[0])
+        if (change !== null) this.#listener.handleAccess(document, change)
+        return
+      }
+      case 'expiring':
+        this.#listener.handleExpiring(document)
     }
   }
 
@@ -413,6 +427,11 @@ function withWholeSnapshot(
   if (chunks.size * snapshot.chunkBytes < snapshot.bytes) return null
   const inOrder = [...chunks].sort(([one], [other]) => one - other).map(([, bytes]) => bytes)
   return { ...answer, updates: [new Uint8Array(Buffer.concat(inOrder))] }
+}
+
+/** What TCP neither loses nor reorders, and no later message makes up for. */
+function isMembership(event: keyof ServerToClientEvents): boolean {
+  return event === 'closed' || event === 'access'
 }
 
 /** About the bytes of a message. */

@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { DamageRecord } from '../../src/storage/damage-record.ts'
@@ -141,6 +141,23 @@ describe('T10 [ST16] a table whose index is damaged', () => {
     })
     await withStorage(directory, async (_storage, log) => expect(log).toEqual([]))
     expect(await readdir(directory)).not.toContain('damage.json')
+  })
+})
+
+test('T10 [ST15] a table that the disk does not give to read is not damaged but refuses the start, with its name', async () => {
+  const directory = await filled()
+  const table = await newestTable(directory)
+  const path = join(directory, 'log', table)
+  await rename(path, `${path}.away`)
+  await mkdir(path)
+  await expect(levelStorage(directory).open()).rejects.toMatchObject({
+    code: 'storage-inaccessible',
+    message: expect.stringContaining(`${table} cannot be read`),
+  })
+  await rmdir(path)
+  await rename(`${path}.away`, path)
+  await withStorage(directory, async (storage, log) => {
+    expect([await refusedNames(storage), log]).toEqual([[], []])
   })
 })
 

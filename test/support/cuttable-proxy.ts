@@ -66,6 +66,12 @@ export async function startProxy(
   }
   const forward = (from: Socket, to: Socket, direction: Direction): void => {
     sockets.add(from)
+    /** Read, and not passed yet. Node tells of the end of a paused socket all the same. */
+    let isWaiting = false
+    const handleEnd = (): void => {
+      // A swallowed end does not learn of the other's death either.
+      if (mode !== 'swallowing') to.end()
+    }
     from.on('data', (bytes) => {
       if (mode === 'swallowing') return
       const pass = (): void => {
@@ -78,25 +84,31 @@ export async function startProxy(
       }
       // The sender feels it: nothing more is read before this has passed.
       from.pause()
+      isWaiting = true
       direction.limit.after(bytes.length, () => {
         pass()
-        from.resume()
+        isWaiting = false
+        if (from.readableEnded) handleEnd()
+        else from.resume()
       })
+    })
+    // After what was read before it: a response of long polling ends with its connection.
+    from.on('end', () => {
+      if (!isWaiting) handleEnd()
     })
     from.on('error', () => to.destroy())
     from.on('close', () => {
       sockets.delete(from)
-      // A swallowed end does not learn of the other's death either.
-      if (mode !== 'swallowing') to.destroy()
+      if (mode !== 'swallowing' && !to.writableEnded && !isWaiting) to.destroy()
     })
   }
-  const server = createServer((inner) => {
+  const server = createServer({ allowHalfOpen: true }, (inner) => {
     if (mode === 'cut') {
       inner.destroy()
       return
     }
     connections++
-    const outer = connect(proxy.target, '127.0.0.1')
+    const outer = connect({ port: proxy.target, host: '127.0.0.1', allowHalfOpen: true })
     forward(inner, outer, up)
     forward(outer, inner, down)
   })

@@ -1,4 +1,5 @@
 import { socketIONetwork, type Network } from 'y-rooms/client'
+import { USUAL_TRANSPORTS } from './transport.ts'
 
 /** What a lossy network may lose: a request on its way to the server, or a relay on its way back. */
 export interface Losses {
@@ -10,7 +11,7 @@ export interface Losses {
 /** Real Socket.IO connections on which single messages vanish, while everything around them arrives. */
 export function lossyNetwork(): { network: Network; losses: Losses } {
   const losses: Losses = { losesRequest: () => false, losesRelay: () => false }
-  const connect = socketIONetwork({ transports: ['websocket'] })
+  const connect = socketIONetwork(USUAL_TRANSPORTS)
   const network: Network = (target, listener) => {
     const wire = connect(target, {
       handleOpen: () => listener.handleOpen(),
@@ -21,6 +22,8 @@ export function lossyNetwork(): { network: Network; losses: Losses } {
       },
       handleAwareness: (document, update) => listener.handleAwareness(document, update),
       handleClosed: (document, closed) => listener.handleClosed(document, closed),
+      handleAccess: (document, change) => listener.handleAccess(document, change),
+      handleExpiring: (expiresInMs) => listener.handleExpiring(expiresInMs),
     })
     return {
       request: (name, args, handleAnswer) => {

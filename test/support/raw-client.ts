@@ -3,6 +3,7 @@ import * as Y from 'yjs'
 import {
   DEFAULT_NAMESPACE,
   PROTOCOL_VERSION,
+  type AccessChange,
   type Closed,
   type Done,
   type JoinAnswer,
@@ -10,8 +11,10 @@ import {
   type PullAnswer,
   type PullRequest,
   type Refusal,
+  type TokenAnswer,
   type UpdateAnswer,
 } from 'y-rooms/protocol'
+import { USUAL_TRANSPORTS } from './transport.ts'
 
 export interface RelayedUpdate {
   readonly document: number
@@ -26,11 +29,13 @@ export class RawClient {
   readonly updates: RelayedUpdate[] = []
   readonly awareness: Uint8Array[] = []
   readonly closed: Closed[] = []
+  readonly access: AccessChange[] = []
+  readonly expiring: number[] = []
   readonly #arrivals = new Set<() => void>()
 
-  constructor(url: string, auth: Record<string, unknown> = {}, transports = ['websocket']) {
+  constructor(url: string, auth: Record<string, unknown> = {}, transports?: string[]) {
     this.socket = io(url + DEFAULT_NAMESPACE, {
-      transports,
+      ...(transports === undefined ? USUAL_TRANSPORTS : { transports }),
       forceNew: true,
       reconnection: false,
       auth: { protocol: PROTOCOL_VERSION, ...auth },
@@ -45,6 +50,14 @@ export class RawClient {
     })
     this.socket.on('closed', (_document: number, closed: Closed) => {
       this.closed.push(closed)
+      this.#arrived()
+    })
+    this.socket.on('access', (_document: number, change: AccessChange) => {
+      this.access.push(change)
+      this.#arrived()
+    })
+    this.socket.on('expiring', (expiresInMs: number) => {
+      this.expiring.push(expiresInMs)
       this.#arrived()
     })
     this.socket.on('disconnect', () => this.#arrived())
@@ -93,6 +106,10 @@ export class RawClient {
 
   pull(document: number, request: PullRequest): Promise<PullAnswer | Refusal> {
     return this.request<PullAnswer>('pull', document, request)
+  }
+
+  token(token: string): Promise<TokenAnswer | Refusal> {
+    return this.request<TokenAnswer>('token', token)
   }
 
   leave(document: number, clientId: number): Promise<Done | Refusal> {

@@ -7,6 +7,7 @@ import {
   type ServerOptions,
   type Storage,
 } from 'y-rooms/server'
+import { blockWebSocket } from './transport.ts'
 
 export interface RunningServer {
   readonly url: string
@@ -37,6 +38,7 @@ export async function startServer(
   })
   const http = createServer()
   documents.attach(http)
+  blockWebSocket(http)
   await documents.ready()
   await new Promise<void>((resolve) => http.listen(port, '127.0.0.1', resolve))
   return {

@@ -67,13 +67,33 @@ function whenState(name: string, state: SaveState): Promise<void> {
   })
 }
 
-async function stored(database: string): Promise<{ rows: number; pending: number; text: string }> {
+interface Stored {
+  readonly rows: number
+  readonly pending: number
+  readonly text: string
+  /** How many clocks the rows have together: what is stored twice counts twice. */
+  readonly clocks: number
+}
+
+function countClocks(update: Uint8Array): number {
+  const { from, to } = app.Y.parseUpdateMeta(update)
+  let count = 0
+  for (const [client, end] of to) count += end - (from.get(client) ?? 0)
+  return count
+}
+
+async function stored(database: string): Promise<Stored> {
   const handle = await openDatabase(database)
   const { rows, pending } = await transact(handle, 'readonly', 'default', readRows)
   handle.close()
   const doc = new Y.Doc()
   for (const { update } of rows) Y.applyUpdate(doc, update)
-  return { rows: rows.length, pending: pending.size, text: doc.getText('body').toJSON() }
+  return {
+    rows: rows.length,
+    pending: pending.size,
+    text: doc.getText('body').toJSON(),
+    clocks: rows.reduce((sum, { update }) => sum + countClocks(update), 0),
+  }
 }
 
 const app = {

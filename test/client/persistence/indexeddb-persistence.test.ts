@@ -47,7 +47,7 @@ const untilStored = ({ persistence }: Local): Promise<void> =>
   vi.waitFor(() => expect(persistence.isStored).toBe(true))
 
 describe('rows', () => {
-  test('opening a document writes no row, with or without a server that has the same', async () => {
+  test('[LOCAL4] opening a document writes no row, with or without a server that has the same', async () => {
     const first = local()
     await first.persistence.whenSynced
     first.type('hello')
@@ -91,7 +91,7 @@ describe('rows', () => {
     expect((await rowsOf('draft')).rows).toHaveLength(1)
   })
 
-  test('rows of 600 visits are folded at the next load, and rows of another page that it has not read stay', async () => {
+  test('[LOCAL4] rows of 600 visits are folded at the next load, and rows of another page that it has not read stay', async () => {
     const other = new OtherEditor()
     for (let index = 0; index < 600; index++) await addRow('draft', other.type('x'))
     const unread = other.type('unread')
@@ -114,7 +114,7 @@ describe('rows', () => {
     expect(await textOf('draft')).toBe('x'.repeat(100_000))
   })
 
-  test('unconfirmed rows are not folded away: their marks would mean nothing', async () => {
+  test('[LOCAL4] unconfirmed rows are not folded away: their marks would mean nothing', async () => {
     const other = new OtherEditor()
     for (let index = 0; index < 600; index++) await addRow('draft', other.type('x'))
     const first = local()
@@ -159,7 +159,7 @@ describe('rows', () => {
 })
 
 describe('trouble', () => {
-  test('T67 no room: an error once, nothing claimed, tried again, stored when there is room', async () => {
+  test('T67 [LOCAL5] no room: an error once, nothing claimed, tried again, stored when there is room', async () => {
     const page = local()
     await page.persistence.whenSynced
     const add = vi.spyOn(IDBObjectStore.prototype, 'add').mockImplementation(() => {
@@ -182,7 +182,7 @@ describe('trouble', () => {
     expect(await textOf('draft')).toBe('ab')
   })
 
-  test('T67 without IndexedDB: an error, whenSynced rejects, and an edit is not on this device', async () => {
+  test('T67 [LOCAL5] without IndexedDB: an error, whenSynced rejects, and an edit is not on this device', async () => {
     vi.stubGlobal('indexedDB', undefined)
     const page = local()
     await expect(page.persistence.whenSynced).rejects.toMatchObject({ code: 'persistence-failed' })
@@ -218,7 +218,7 @@ describe('trouble', () => {
     return asked
   }
 
-  test('T67 the browser kills the handle: it is opened again, and the change is stored', async () => {
+  test('T67 [LOCAL5] the browser kills the handle: it is opened again, and the change is stored', async () => {
     const page = local()
     await page.persistence.whenSynced
     const lost = 'Connection to Indexed Database server lost'
@@ -243,7 +243,7 @@ describe('trouble', () => {
     expect(await textOf('draft')).toBe('a')
   })
 
-  test('another page deletes the database: it lets go, and stores the whole document with the next change', async () => {
+  test('[LOCAL7] another page deletes the database: it lets go, and stores the whole document with the next change', async () => {
     const page = local()
     await page.persistence.whenSynced
     page.type('hello')
@@ -312,7 +312,7 @@ describe('y-indexeddb', () => {
     expect(third.provider.saveState).toBe('saved')
   })
 
-  test('T62 stock: it is accepted, its load is not uploaded, and nothing is claimed about its disk', async () => {
+  test('T62 [LOCAL3] stock: it is accepted, its load is not uploaded, and nothing is claimed about its disk', async () => {
     const other = new OtherEditor()
     await addRow('draft', other.type('stored'))
     let stock!: IndexeddbPersistence

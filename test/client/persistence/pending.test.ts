@@ -7,7 +7,7 @@ import { freshDevice, rowsOf, textOf, visit } from './device.ts'
 
 freshDevice()
 
-test('offline: unsaved until the transaction is complete, then saved-locally; both survive a reload', async () => {
+test('[LOCAL1] offline: unsaved until the transaction is complete, then saved-locally; both survive a reload', async () => {
   const first = visit()
   await first.provider.whenLocalSynced
   expect(first.provider.saveState).toBe('saved')
@@ -39,7 +39,7 @@ test('offline: unsaved until the transaction is complete, then saved-locally; bo
   expect(again.count('update')).toBe(0)
 })
 
-test('T61 a deletion made offline survives a reload, is shown as pending, and is uploaded alone', async () => {
+test('T61 [LOCAL2] a deletion made offline survives a reload, is shown as pending, and is uploaded alone', async () => {
   const first = visit()
   await first.provider.whenLocalSynced
   first.type('hello')
@@ -82,7 +82,7 @@ test('T62 what is loaded is not uploaded, deletions included', async () => {
   expect(second.states.slice(0, 2)).toEqual(['saved-locally', 'saved'])
 })
 
-test('T15 after a reload: the history that is stored is told at the join, and another one is not merged', async () => {
+test('T15 [LOCAL6] after a reload: the history that is stored is told at the join, and another one is not merged', async () => {
   const first = visit()
   await first.provider.whenLocalSynced
   first.join({ epoch: 'old' })
@@ -121,7 +121,7 @@ test('T15 after a reload: the history that is stored is told at the join, and an
   expect(await third.persistence.asideCopies()).toEqual([])
 })
 
-test('T15 a page that stays open while another sets the copy aside writes nothing into the next history', async () => {
+test('T15 [LOCAL6] a page that stays open while another sets the copy aside writes nothing into the next history', async () => {
   const stale = visit()
   await stale.provider.whenLocalSynced
   stale.type('old')
@@ -135,7 +135,7 @@ test('T15 a page that stays open while another sets the copy aside writes nothin
   expect((await rowsOf('draft')).rows).toEqual([])
 })
 
-test('T15 a copy that is read only after the join is not mixed with another history, but set aside', async () => {
+test('T15 [LOCAL6] a copy that is read only after the join is not mixed with another history, but set aside', async () => {
   const first = visit()
   await first.provider.whenLocalSynced
   first.type('old')
@@ -180,7 +180,7 @@ test('T15 a copy that is read between the question and the answer of a join is n
   }
 })
 
-test('the join waits for the copy, but not for ever', async () => {
+test('[LOCAL9] the join waits for the copy, but not for ever', async () => {
   vi.spyOn(indexedDB, 'open').mockImplementation(() => new IDBOpenDBRequest() as never)
   const page = visit()
   page.network.wire.open()
@@ -196,7 +196,7 @@ test('the join waits for the copy, but not for ever', async () => {
   vi.spyOn(page.persistence, 'destroy').mockResolvedValue()
 })
 
-test('a copy with unsent changes that is read after the join makes the client compare anew', async () => {
+test('[LOCAL9] a copy with unsent changes that is read after the join makes the client compare anew', async () => {
   const first = visit()
   await first.provider.whenLocalSynced
   first.type('unsent')
@@ -244,7 +244,7 @@ test('confirmed while it is being written: the row does not stay marked', async 
   expect(await textOf('draft')).toBe('ab')
 })
 
-test('a page does not confirm what another page of the document has not sent', async () => {
+test('[LOCAL2] a page does not confirm what another page of the document has not sent', async () => {
   const [left, right] = [visit(), visit()]
   await Promise.all([left.provider.whenLocalSynced, right.provider.whenLocalSynced])
   right.type('unsent')
