@@ -1,49 +1,32 @@
 import * as Y from 'yjs'
-import type { AccessChangeCode } from '../protocol/index.ts'
 import { CLOSED_ABNORMALLY, CLOSED_HERE, closeCode } from './close-code.ts'
 import type { Clock } from './clock.ts'
+import { bindDocument, type BoundDocument } from './bound-document.ts'
 import { Compatibility } from './compatibility.ts'
 import { connectionFor, type HeldConnection } from './connection-registry.ts'
 import type { ConnectionMember, ConnectionStatus, TokenSource } from './connection-options.ts'
 import type { SocketIOConnection } from './connection.ts'
-import { DocumentChanges } from './document-changes.ts'
 import type { DocumentSyncHandlers } from './document-sync-options.ts'
-import { DocumentSync } from './document-sync.ts'
-import { LocalCopy, type PersistenceSource } from './local-copy.ts'
+import type { PersistenceSource } from './local-copy.ts'
 import { createOwnAwareness, moveLocalState, type OwnAwareness } from './own-awareness.ts'
 import type { LocalPersistence } from './persistence/local-persistence.ts'
 import { Presence } from './presence.ts'
 import { ProviderError } from './provider-error.ts'
-import { isAccessRefusal } from './access-refusal.ts'
+import { AccessScope } from './access-scope.ts'
 import type { EditorAwareness, ProviderState, SaveState, Scope } from './provider-events.ts'
 import { NamedProvider } from './provider-names.ts'
 import {
-  DEFAULT_SELF_CHECK_MS,
   resolveConfig,
   type ProviderArguments,
   type ProviderConfig,
   type ProviderOptions,
   type ResolvedConfig,
 } from './provider-options.ts'
-import { SaveLedger } from './save-ledger.ts'
-import { SaveStatus } from './save-status.ts'
 import type { WhenSavedOptions } from './save-waiters.ts'
 import type { SocketIOOptions } from './socket-io-wire.ts'
 import { Readiness } from './readiness.ts'
 import { StateView } from './state-view.ts'
-import { Subdocuments } from './subdocuments.ts'
 import { isEmptyDocument } from './upload-plan.ts'
-
-/** A Y.Doc, and everything that goes with it. */
-interface BoundDocument {
-  readonly doc: Y.Doc
-  readonly ledger: SaveLedger
-  readonly local: LocalCopy
-  readonly sync: DocumentSync
-  readonly changes: DocumentChanges
-  readonly saving: SaveStatus
-  readonly subdocuments: Subdocuments<SocketIOProvider> | null
-}
 
 /**
  * Keeps a Y.Doc in sync with a document of a y-rooms server, and says truthfully what is saved.
@@ -80,7 +63,14 @@ export class SocketIOProvider extends NamedProvider {
   #error: ProviderError | null = null
   /** The refusal that ended it, until the next `connect`. */
   #refusal: ProviderError | null = null
-  #scope: Scope | undefined
+  readonly #scope = new AccessScope({
+    handleAdmitted: (scope) => this.emit('authenticated', [{ scope }]),
+    handleScope: (event) => {
+      this.emit('scope', [event])
+      this.#view.refresh()
+    },
+    handleRefused: (event) => this.emit('authenticationFailed', [event]),
+  })
   readonly #compatibility: Compatibility
   #isDestroyed = false
 
@@ -178,7 +168,7 @@ export class SocketIOProvider extends NamedProvider {
 
   /** What the server lets us do; undefined until it has said so. It stays over a lost connection. */
   override get authorizedScope(): Scope | undefined {
-    return this.#scope
+    return this.#scope.current
   }
 
   /** The providers of the subdocuments that are loaded, by guid; empty unless `subdocs` is `auto`. */
@@ -269,51 +259,13 @@ export class SocketIOProvider extends NamedProvider {
   /** The present state; the same object as long as nothing changed (React's contract). */
   readonly getSnapshot = (): ProviderState => this.#view.current()
 
-  /** Everything that goes with one Y.Doc, which is one history of the document. */
   #bind(doc: Y.Doc, source: PersistenceSource | undefined): BoundDocument {
-    const { selfCheckIntervalMs = DEFAULT_SELF_CHECK_MS, subdocs } = this.configuration
-    const ledger = new SaveLedger(doc, () => this.#bound.saving.refresh())
-    const sync = new DocumentSync({
-      doc,
-      documentName: this.name,
-      serverUrl: this.url,
+    return bindDocument(doc, source, this, {
       clientId: () => this.awareness.clientID,
-      ledger,
-      clock: this.#clock,
-      maxBackoffMs: this.connection.maxBackoffMs,
-      selfCheckIntervalMs,
-      origin: this,
-      handlers: this.#syncHandlers(),
-    })
-    return {
-      doc,
-      ledger,
-      sync,
-      local: this.#localCopy(doc, ledger, source),
-      saving: this.#saveStatus(ledger),
-      changes: this.#documentChanges(doc),
-      subdocuments:
-        subdocs === 'auto'
-          ? new Subdocuments(doc, (subdocument) => this.#follow(subdocument))
-          : null,
-    }
-  }
-
-  /** What is in the document already, or on this device, is taken into account. */
-  #start(): void {
-    const { doc, ledger, local } = this.#bound
-    if (!isEmptyDocument(doc) && !local.isTracked) ledger.markUnverified()
-    local.start()
-  }
-
-  #documentChanges(doc: Y.Doc): DocumentChanges {
-    return new DocumentChanges({
-      doc,
-      origin: this,
-      isReadOnly: () => this.#bound.sync.isReadOnly,
-      isLive: () => this.#bound.sync.isLive,
-      isTaken: (origin) => this.#bound.local.takesChange(origin),
-      handlers: {
+      bound: () => this.#bound,
+      follow: (subdocument) => this.#follow(subdocument),
+      sync: this.#syncHandlers(),
+      changes: {
         handleRemote: (update) => this.emit('update', [update, this]),
         handleLocal: (update) => {
           this.#bound.ledger.add(update)
@@ -322,27 +274,28 @@ export class SocketIOProvider extends NamedProvider {
         handleUnverified: () => this.#bound.ledger.markUnverified(),
         handleDestroy: () => this.destroy(),
       },
-    })
-  }
-
-  #saveStatus(ledger: SaveLedger): SaveStatus {
-    return new SaveStatus({
-      ledger,
-      clock: this.#clock,
-      isLive: () => this.#bound.sync.isLive,
-      isStored: () => this.#bound.local.isStored,
-      handlers: {
+      saving: {
         handleCount: (number) => this.emit('unsyncedChanges', [{ number }]),
         handleState: (state, pending) =>
           this.emit('save-state', [{ state, pending, lastSavedAt: this.lastSavedAt }]),
-        handleChange: () => {
-          // A reader's zero only says that it sends nothing.
-          if (this.unsyncedChanges === 0 && this.#bound.sync.isLive && !this.#bound.sync.isReadOnly)
-            this.#bound.local.handleSaved()
-          this.#view.refresh()
+        handleChange: () => this.#view.refresh(),
+      },
+      local: {
+        handleLoaded: () => {
+          this.#handleContent()
+          const { persistence } = this
+          if (persistence !== null) this.emit('local-synced', [{ persistence }])
         },
+        handleError: (error) => this.#report(error),
       },
     })
+  }
+
+  /** What is in the document already, or on this device, is taken into account. */
+  #start(): void {
+    const { doc, ledger, local } = this.#bound
+    if (!isEmptyDocument(doc) && !local.isTracked) ledger.markUnverified()
+    local.start()
   }
 
   #syncHandlers(): DocumentSyncHandlers {
@@ -354,7 +307,7 @@ export class SocketIOProvider extends NamedProvider {
       handleEpoch: (epoch) => this.#bound.local.handleEpoch(epoch),
       handleJoined: (membership, presence) => {
         this.#bound.saving.refresh()
-        this.#handleScope(this.#bound.sync.isReadOnly ? 'readonly' : 'read-write')
+        this.#scope.handleJoined(this.#bound.sync.isReadOnly ? 'readonly' : 'read-write')
         this.#presence.handleJoined(membership, presence)
       },
       handleLeft: () => {
@@ -362,7 +315,7 @@ export class SocketIOProvider extends NamedProvider {
         this.#bound.saving.refresh()
       },
       handleAccess: ({ access, code }) =>
-        this.#setScope(access === 'read' ? 'readonly' : 'read-write', code),
+        this.#scope.handleChanged(access === 'read' ? 'readonly' : 'read-write', code),
       handlePresence: (update) => this.#presence.handleRemote(update),
       handleProgress: (received, total) => this.emit('progress', [{ received, total }]),
       handleUploadProgress: (sent, total) => this.emit('upload-progress', [{ sent, total }]),
@@ -376,29 +329,6 @@ export class SocketIOProvider extends NamedProvider {
       handleError: (error) => this.#report(error),
       handleEnded: (error) => this.#handleEnded(error),
     }
-  }
-
-  #localCopy(doc: Y.Doc, ledger: SaveLedger, source: PersistenceSource | undefined): LocalCopy {
-    return new LocalCopy({
-      source,
-      waitMs: this.configuration.waitForPersistence,
-      doc,
-      documentName: this.name,
-      serverUrl: this.url,
-      ledger,
-      clock: this.#clock,
-      isConfirmed: (origin, transaction) => this.#bound.changes.isConfirmed(origin, transaction),
-      handlers: {
-        handleLoaded: () => {
-          this.#handleContent()
-          const { persistence } = this
-          if (persistence !== null) this.emit('local-synced', [{ persistence }])
-        },
-        handleStored: () => this.#bound.saving.refresh(),
-        handleLate: () => this.#bound.sync.rejoin(),
-        handleError: (error) => this.#report(error),
-      },
-    })
   }
 
   #connectionMember(): ConnectionMember {
@@ -416,7 +346,7 @@ export class SocketIOProvider extends NamedProvider {
       },
       handleFailedAttempt: (error) => {
         this.emit('connection-error', [error, this])
-        if (isAccessRefusal(error)) this.#tellAccessRefused(error, false)
+        this.#scope.handleRefused(error, false)
         this.#report(error)
       },
       handleRefused: (error) => {
@@ -433,30 +363,6 @@ export class SocketIOProvider extends NamedProvider {
     this.emit('sync', [isSynced])
     if (isSynced) this.emit('synced', [{ state: true }])
     this.#view.refresh()
-  }
-
-  #handleScope(scope: Scope): void {
-    const previous = this.#scope
-    this.#scope = scope
-    this.emit('authenticated', [{ scope }])
-    this.#tellScope(scope, previous)
-  }
-
-  /** The scope changed while we are in the document. */
-  #setScope(scope: Scope, reason: AccessChangeCode): void {
-    const previous = this.#scope
-    this.#scope = scope
-    this.#tellScope(scope, previous, reason)
-  }
-
-  #tellScope(scope: Scope, previous: Scope | undefined, reason?: AccessChangeCode): void {
-    if (scope !== previous)
-      this.emit('scope', [{ scope, previous, ...(reason === undefined ? {} : { reason }) }])
-    this.#view.refresh()
-  }
-
-  #tellAccessRefused({ message, code }: ProviderError, permanent: boolean): void {
-    this.emit('authenticationFailed', [{ reason: message, code, permanent }])
   }
 
   /** A subdocument is a document of its own on the same socket. Presence is its parent's. */
@@ -510,10 +416,7 @@ export class SocketIOProvider extends NamedProvider {
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
     this.#report(error)
-    if (isAccessRefusal(error)) {
-      this.#scope = undefined
-      this.#tellAccessRefused(error, true)
-    }
+    this.#scope.handleRefused(error, true)
     this.emit('closed', [{ code: closeCode(error.code), reason: error.code, wasClean: true }, this])
     this.#bound.saving.rejectWaiters(error)
     this.#ready.end(error)

@@ -4,6 +4,13 @@ import type { SaveState } from './provider-events.ts'
 import type { SaveLedger } from './save-ledger.ts'
 import { SaveWaiters, type WhenSavedOptions } from './save-waiters.ts'
 
+export interface SaveStatusHandlers {
+  handleCount(unsyncedChanges: number): void
+  handleState(state: SaveState, unsyncedChanges: number): void
+  /** After both: something about saving may have changed. */
+  handleChange(): void
+}
+
 interface SaveStatusOptions {
   readonly ledger: SaveLedger
   readonly clock: Clock
@@ -11,12 +18,7 @@ interface SaveStatusOptions {
   readonly isLive: () => boolean
   /** Everything is committed on this device. */
   readonly isStored: () => boolean
-  readonly handlers: {
-    handleCount(unsyncedChanges: number): void
-    handleState(state: SaveState, unsyncedChanges: number): void
-    /** After both: something about saving may have changed. */
-    handleChange(): void
-  }
+  readonly handlers: SaveStatusHandlers
 }
 
 /** What the ledger means for people: one word, told when it changes, and whoever waits for it to be `saved`. */
