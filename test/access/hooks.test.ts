@@ -94,6 +94,33 @@ test('T55 [HOOK1] beforeUpdate that throws or hangs costs that change, not those
   ])
 })
 
+test('[HOOK1] a change is asked about when the one before it was decided, since it may build on it', async () => {
+  const asked: string[] = []
+  let release = (): void => undefined
+  const { clock, connect } = await accessServer({
+    beforeUpdate: ({ document, update }) => {
+      if (document !== 'draft') return undefined
+      asked.push(textOf(update))
+      return asked.length > 1 ? undefined : new Promise((resolve) => (release = resolve))
+    },
+  })
+  const client = await connect(await token(clock))
+  const { document } = await client.join('draft', { clientId: 1 })
+  const other = await client.join('other', { clientId: 1 })
+  const doc = new Y.Doc()
+  const answers = ['a', 'b'].map((letter, index) =>
+    client.update(
+      document,
+      updateOf(doc, () => doc.getText('body').insert(index, letter)),
+    ),
+  )
+  // Its answer comes after both have arrived.
+  expect(await client.update(other.document, writing('x'))).toMatchObject({ ok: true })
+  expect(asked).toEqual(['a'])
+  release()
+  expect(await Promise.all(answers)).toMatchObject([{ seq: 1 }, { seq: 2 }])
+})
+
 test('T52 [HOOK1] [ACC4] what waits for beforeUpdate when access is taken away is not accepted', async () => {
   let release = (): void => undefined
   let access: 'read' | 'write' = 'write'
