@@ -68,6 +68,14 @@ export class Compaction {
     const run = this.#fold(document)
       .catch(async (error: unknown) => {
         if (await this.#isGone(document)) return
+        if (this.#isClosing) {
+          // The server could not wait any longer, and took the storage or the threads away: no fault, and nothing is lost.
+          this.#options.logger.warn('a fold ended with the server', {
+            document: document.name,
+            error,
+          })
+          return
+        }
         this.#retryAtEntries.set(document, document.tailEntries * 2)
         this.#options.handleFailed()
         const { message, cause } =

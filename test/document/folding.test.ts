@@ -18,7 +18,7 @@ import { expectEqualDocuments } from '../support/equal-documents.ts'
 const NAME = 'scene' as DocumentName
 const macrotask = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-async function scene(recentBytes = 1_000_000) {
+async function scene(recentBytes = 1_000_000, logger = silentLogger) {
   const clock = new ManualClock()
   const storage = gatedStorage(memoryStorage())
   await storage.open()
@@ -34,7 +34,7 @@ async function scene(recentBytes = 1_000_000) {
   const compaction = new Compaction({
     storage,
     worker: { fold: (parts: Parameters<typeof fold>[0]) => Promise.resolve(fold(parts)) } as never,
-    logger: silentLogger,
+    logger,
     afterBytes: 1_000_000,
     afterEntries: 10,
     handleFailed: () => undefined,
@@ -92,6 +92,25 @@ describe('folding an open document', () => {
     for (const entry of await storage.readEntries(NAME, epoch, snapshot!.seq, 1e6))
       Y.applyUpdate(stored, entry.update)
     expectEqualDocuments(stored, doc)
+  })
+
+  test('T9 a fold that loses its storage to a server that closes is no error: the log is whole', async () => {
+    const said: string[] = []
+    const { storage, compaction, document, write, load } = await scene(1_000_000, {
+      ...silentLogger,
+      warn: (message) => said.push(`warn: ${message}`),
+      error: (message) => said.push(`error: ${message}`),
+    })
+    await write('a', 'b', 'c')
+    let closing: Promise<void> | null = null
+    storage.replacePrefix = () => {
+      closing = compaction.close()
+      return Promise.reject(new Error('The storage is not open.'))
+    }
+    await compaction.run(document)
+    await closing
+    expect(said).toEqual(['warn: a fold ended with the server'])
+    expect((await load()).head).toBe(3)
   })
 
   test('[LOG12] what a burst left while its beginning was folded is folded next, without another edit', async () => {
