@@ -11,6 +11,7 @@ const PAGES = {
   quill: '.ql-editor',
   textarea: 'textarea',
   lexical: '.lexical',
+  milkdown: '.ProseMirror',
   slate: '[data-slate-editor]',
 } as const
 

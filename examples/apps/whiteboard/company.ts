@@ -19,6 +19,8 @@ type View = readonly [number, number, number, number]
 
 /** A pointer that moves 25 times a second moves smoothly. */
 const TELL_EVERY_MS = 40
+/** Thirty times a second for the pointers of others. */
+const SHOW_EVERY_MS = 33
 
 /**
  * The other people at the board: their pointers, with the trail of a laser, what they have selected, and what they look
@@ -30,6 +32,7 @@ export class Company {
   readonly #people: PeopleList
   readonly #news = new Map<string, unknown>()
   #timer: ReturnType<typeof setTimeout> | undefined
+  #showTimer: ReturnType<typeof setTimeout> | undefined
   #selected: AppState['selectedElementIds'] | undefined
   #followed: string | null = null
 
@@ -45,6 +48,7 @@ export class Company {
 
   destroy(): void {
     clearTimeout(this.#timer)
+    clearTimeout(this.#showTimer)
     this.#awareness.off('change', this.#handleOthers)
     this.#people.offerFollowing(null)
   }
@@ -94,6 +98,14 @@ export class Company {
   }
 
   readonly #handleOthers = (): void => {
+    // Ten people who move are 250 changes a second; each drawing of the pointers is for all of them.
+    this.#showTimer ??= setTimeout(() => {
+      this.#showTimer = undefined
+      this.#showOthers()
+    }, SHOW_EVERY_MS)
+  }
+
+  #showOthers(): void {
     const collaborators = new Map<SocketId, Collaborator>()
     for (const [clientId, state] of this.#awareness.getStates())
       if (clientId !== this.#awareness.clientID && state['user'] !== undefined)

@@ -1,0 +1,47 @@
+import { defaultValueCtx, Editor, editorViewOptionsCtx, rootCtx } from '@milkdown/core'
+import { collab, collabServiceCtx } from '@milkdown/plugin-collab'
+import { commonmark } from '@milkdown/preset-commonmark'
+import { SocketIOProvider } from 'y-rooms/client'
+import { Doc } from 'yjs'
+import { caretOf, tintOf } from '../../room/caret.ts'
+import { element } from '../../room/element.ts'
+import { readPerson } from '../../room/person.ts'
+import { documentName, showRoom } from '../../room/room.ts'
+
+const doc = new Doc()
+const provider = new SocketIOProvider(location.origin, documentName('milkdown'), doc)
+showRoom(provider)
+await provider.whenSynced
+
+const editor = await Editor.make()
+  .config((context) => {
+    context.set(rootCtx, element('editor', HTMLElement))
+    // The document brings the content.
+    context.set(defaultValueCtx, '')
+    context.set(editorViewOptionsCtx, {
+      attributes: {
+        'aria-label': 'Text of the document',
+        role: 'textbox',
+        'aria-multiline': 'true',
+      },
+    })
+  })
+  .use(commonmark)
+  .use(collab)
+  .create()
+
+editor.action((context) => {
+  context
+    .get(collabServiceCtx)
+    .setOptions({
+      yCursorOpts: {
+        cursorBuilder: (user: unknown) => caretOf(readPerson(user)),
+        selectionBuilder: (user: unknown) => ({
+          style: `background-color: ${tintOf(readPerson(user))}`,
+        }),
+      },
+    })
+    .bindDoc(doc)
+    .setAwareness(provider.awareness)
+    .connect()
+})
