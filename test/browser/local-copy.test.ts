@@ -213,6 +213,9 @@ describe.skipIf(executablePath === undefined)('the local copy in a browser', () 
     proxy.cut()
     const states = await page.evaluate(async () => {
       const { provider, states } = app.get('draft')
+      // The page hears of the cut a moment later.
+      if (provider.connected)
+        await new Promise<void>((resolve) => provider.once('status', () => resolve()))
       const failed = new Promise<void>((resolve) =>
         provider.on('error', ({ code }) => code === 'persistence-quota' && resolve()),
       )
