@@ -102,7 +102,7 @@ describe('folding an open document', () => {
       error: (message) => said.push(`error: ${message}`),
     })
     await write('a', 'b', 'c')
-    let closing: Promise<void> | null = null
+    let closing: Promise<void> = Promise.resolve()
     storage.replacePrefix = () => {
       closing = compaction.close()
       return Promise.reject(new Error('The storage is not open.'))
