@@ -2,6 +2,7 @@ import type * as Y from 'yjs'
 import { DocumentChanges } from './document-changes.ts'
 import type { DocumentSyncHandlers } from './document-sync-options.ts'
 import { DocumentSync } from './document-sync.ts'
+import { documentTabs } from './document-tabs.ts'
 import { LocalCopy, type PersistenceSource } from './local-copy.ts'
 import type { ProviderError } from './provider-error.ts'
 import { DEFAULT_SELF_CHECK_MS } from './provider-options.ts'
@@ -9,6 +10,7 @@ import type { SocketIOProvider } from './provider.ts'
 import { SaveLedger } from './save-ledger.ts'
 import { SaveStatus, type SaveStatusHandlers } from './save-status.ts'
 import { Subdocuments } from './subdocuments.ts'
+import type { TabChannel } from './tab-channel.ts'
 
 /** A Y.Doc, which is one history of the document, and everything that goes with it. */
 export interface BoundDocument {
@@ -18,11 +20,14 @@ export interface BoundDocument {
   readonly sync: DocumentSync
   readonly changes: DocumentChanges
   readonly saving: SaveStatus
+  readonly tabs: TabChannel
   readonly subdocuments: Subdocuments<SocketIOProvider> | null
 }
 
 interface BoundDocumentHandlers {
   readonly clientId: () => number
+  /** The server tells of this client's presence. */
+  readonly isOfServer: (clientId: number) => boolean
   /** The one that is bound at the moment: this one, as soon as it is made. */
   readonly bound: () => BoundDocument
   readonly follow: (subdocument: Y.Doc) => SocketIOProvider
@@ -53,6 +58,7 @@ export function bindDocument(
     clientId: handlers.clientId,
     ledger,
     maxBackoffMs,
+    isWaitingForTabs: () => bound().tabs.isWaiting,
     selfCheckIntervalMs,
     origin: provider,
     handlers: handlers.sync,
@@ -78,7 +84,9 @@ export function bindDocument(
       ...handlers.saving,
       handleChange: () => {
         // A reader's zero only says that it sends nothing.
-        if (ledger.unsyncedChanges === 0 && sync.isLive && !sync.isReadOnly) local.handleSaved()
+        const isSaved = ledger.unsyncedChanges === 0 && sync.isLive && !sync.isReadOnly
+        if (isSaved && !bound().tabs.isWaiting) local.handleSaved()
+        bound().tabs.refresh()
         handlers.saving.handleChange()
       },
     },
@@ -88,9 +96,13 @@ export function bindDocument(
     origin: provider,
     isReadOnly: () => sync.isReadOnly,
     isLive: () => sync.isLive,
-    isTaken: (origin) => local.takesChange(origin),
+    isTaken: (origin) => local.takesChange(origin) || tabs.takesChange(origin),
     handlers: handlers.changes,
   })
+  const tabs = documentTabs({ doc, ledger, local, sync, changes, saving }, provider, {
+    isOfServer: handlers.isOfServer,
+    handleError: handlers.local.handleError,
+  })
   const subdocuments = subdocs === 'auto' ? new Subdocuments(doc, handlers.follow) : null
-  return { doc, ledger, local, sync, changes, saving, subdocuments }
+  return { doc, ledger, local, sync, changes, saving, tabs, subdocuments }
 }

@@ -22,6 +22,8 @@ export interface DocumentSyncOptions {
   readonly ledger: SaveLedger
   readonly clock: Clock
   readonly maxBackoffMs: number
+  /** Our document holds changes of other tabs that are on their way to the server. */
+  readonly isWaitingForTabs: () => boolean
   /** Null: no self-checks. */
   readonly selfCheckIntervalMs: number | null
   /** The origin of transactions that bring remote updates. */

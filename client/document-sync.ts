@@ -347,7 +347,11 @@ export class DocumentSync implements ChannelMember {
   #settledSeq(): number | null {
     const cursor = this.#cursor
     const { unsyncedChanges, rejection } = this.#options.ledger
-    const isSettled = this.#isSynced && unsyncedChanges === 0 && rejection === null
+    const isSettled =
+      this.#isSynced &&
+      unsyncedChanges === 0 &&
+      rejection === null &&
+      !this.#options.isWaitingForTabs()
     return isSettled && cursor !== null && !cursor.isBehind ? cursor.seq : null
   }
 

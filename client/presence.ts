@@ -19,6 +19,8 @@ interface PresenceOptions {
   readonly clock: Clock
   /** The origin of awareness changes that the server sent. */
   readonly origin: object
+  /** Another tab says of itself that it is this client: it is still there when the server loses sight of it. */
+  readonly isTab: (clientId: number) => boolean
   readonly handleError: (error: ProviderError) => void
 }
 
@@ -50,13 +52,18 @@ export class Presence {
     this.#send()
   }
 
+  /** The server tells of this client: what it says goes before what others say. */
+  isRemote(clientId: number): boolean {
+    return this.#remote.has(clientId)
+  }
+
   /** Out of the document: nobody is known to be there, and nothing remains of their clocks. */
   handleLeft(): void {
     this.#membership = null
     this.#cancelSend?.()
     this.#cancelSend = null
-    const { awareness, origin } = this.#options
-    const gone = [...this.#remote]
+    const { awareness, origin, isTab } = this.#options
+    const gone = [...this.#remote].filter((clientId) => !isTab(clientId))
     this.#remote.clear()
     removeAwarenessStates(awareness, gone, origin)
     // The server's clocks may start anew, and an older clock would hide a present person.
@@ -64,14 +71,19 @@ export class Presence {
   }
 
   handleRemote(update: Uint8Array): void {
-    const { awareness, origin, handleError } = this.#options
+    const { awareness, origin, isTab, handleError } = this.#options
     try {
       const { others, removed } = readOthers(update, awareness.clientID)
-      for (const clientId of others.keys()) this.#remote.add(clientId)
+      for (const clientId of removed) if (isTab(clientId)) others.delete(clientId)
+      for (const clientId of others.keys()) {
+        // The server's copy may have more in it than the tab's, at the same clock.
+        if (!this.#remote.has(clientId) && isTab(clientId)) awareness.meta.delete(clientId)
+        this.#remote.add(clientId)
+      }
       applyAwarenessUpdate(awareness, encodeStates(others), origin)
       for (const clientId of removed) {
         this.#remote.delete(clientId)
-        awareness.meta.delete(clientId)
+        if (!isTab(clientId)) awareness.meta.delete(clientId)
       }
     } catch (cause) {
       handleError(

@@ -9,6 +9,7 @@ import type { CloseDescription } from './provider-events.ts'
 import type { SocketIOProvider } from './provider.ts'
 import type { PersistenceSource } from './local-copy.ts'
 import type { SocketIOOptions } from './socket-io-wire.ts'
+import type { OpenTabPort } from './tab-port.ts'
 import type { Network } from './wire.ts'
 
 export interface ProviderOptions {
@@ -58,6 +59,10 @@ export interface ProviderOptions {
    * `<name>/<guid>`, without presence of their own. Default false.
    */
   readonly subdocs?: 'auto' | false | undefined
+  /** True: nothing is exchanged with other tabs of this browser. Default false. */
+  readonly disableBc?: boolean | undefined
+  /** In place of the browser's BroadcastChannel; for tests and simulations. */
+  readonly tabs?: OpenTabPort | undefined
   /** In place of Socket.IO; for tests and simulations. */
   readonly network?: Network | undefined
   /** In place of the system's; for tests and simulations. Ignored with `connection`, which has its own. */

@@ -66,6 +66,7 @@ export class SocketIOProvider extends NamedProvider {
   readonly #scope = new AccessScope({
     handleAdmitted: (scope) => this.emit('authenticated', [{ scope }]),
     handleScope: (event) => {
+      this.#bound.tabs.refresh()
       this.emit('scope', [event])
       this.#view.refresh()
     },
@@ -98,6 +99,7 @@ export class SocketIOProvider extends NamedProvider {
       awareness: this.awareness,
       clock: this.#clock,
       origin: this,
+      isTab: (clientId) => this.#bound.tabs.hasClient(clientId),
       handleError: (error) => this.#report(error),
     })
     this.#member = this.#connectionMember()
@@ -187,6 +189,7 @@ export class SocketIOProvider extends NamedProvider {
     this.shouldConnect = true
     this.#refusal = null
     this.#ready.restart()
+    this.connectBc()
     this.connection.attach(this.#member)
     for (const provider of this.subdocuments.values()) provider.connect()
   }
@@ -199,6 +202,7 @@ export class SocketIOProvider extends NamedProvider {
     const wasConnected = this.connected
     this.#bound.local.forgetJoin()
     this.#bound.sync.leave()
+    this.disconnectBc()
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
     this.#compatibility.tellPhase()
@@ -209,11 +213,27 @@ export class SocketIOProvider extends NamedProvider {
       ])
   }
 
+  /** Edits and presence are exchanged with other tabs of this browser. */
+  get bcconnected(): boolean {
+    return this.#bound.tabs.isOpen
+  }
+
+  /** Begins to exchange edits and presence with other tabs, unless `disableBc` says not to. `connect` does it too. */
+  connectBc(): void {
+    if (!this.#isDestroyed && this.configuration.disableBc !== true) this.#bound.tabs.open()
+  }
+
+  /** Ends the exchange with other tabs. `disconnect` does it too. */
+  disconnectBc(): void {
+    this.#bound.tabs.close()
+  }
+
   /** Disconnects for good and leaves the Y.Doc, and an Awareness that was given, as they are. */
   override destroy(): void {
     if (this.#isDestroyed) return
     this.#bound.subdocuments?.destroy()
     this.disconnect()
+    this.disconnectBc()
     this.#isDestroyed = true
     this.#compatibility.destroy()
     this.#bound.changes.stop()
@@ -262,6 +282,7 @@ export class SocketIOProvider extends NamedProvider {
   #bind(doc: Y.Doc, source: PersistenceSource | undefined): BoundDocument {
     return bindDocument(doc, source, this, {
       clientId: () => this.awareness.clientID,
+      isOfServer: (clientId) => this.#presence.isRemote(clientId),
       bound: () => this.#bound,
       follow: (subdocument) => this.#follow(subdocument),
       sync: this.#syncHandlers(),
@@ -370,7 +391,9 @@ export class SocketIOProvider extends NamedProvider {
     const { connection, url } = this
     const name = `${this.name}/${document.guid}`
     const options = { url, connection, name, document, awareness: null, subdocs: 'auto' } as const
-    return new SocketIOProvider({ ...options, connect: this.shouldConnect })
+    const { auth, disableBc, tabs } = this.configuration
+    const same = { auth, disableBc, tabs }
+    return new SocketIOProvider({ ...options, ...same, connect: this.shouldConnect })
   }
 
   /** There is something to show. */
@@ -384,12 +407,14 @@ export class SocketIOProvider extends NamedProvider {
    * to whoever wants it.
    */
   async #reload(error: ProviderError): Promise<void> {
-    const { doc: document, local, changes, subdocuments, saving } = this.#bound
+    const { doc: document, local, changes, subdocuments, saving, tabs } = this.#bound
     const update = this.pendingUpdate()
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
     this.#report(error)
     changes.stop()
+    const { isOpen: hadTabs } = tabs
+    tabs.close()
     subdocuments?.destroy()
     saving.rejectWaiters(error)
     const source = await local.setAside()
@@ -399,6 +424,7 @@ export class SocketIOProvider extends NamedProvider {
     moveLocalState(this.awareness, doc)
     this.#bound = this.#bind(doc, source)
     this.#start()
+    if (hadTabs) this.#bound.tabs.openOnceJoined()
     this.emit('document-reset', [{ document, update }])
     this.emit('reload', [doc])
     this.#bound.saving.refresh()
@@ -413,6 +439,7 @@ export class SocketIOProvider extends NamedProvider {
     }
     this.#refusal = error
     this.shouldConnect = false
+    this.disconnectBc()
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
     this.#report(error)

@@ -6,6 +6,7 @@ import {
   listPendingDocuments,
   SocketIOProvider,
   syncPending,
+  type ProviderOptions,
   type SaveState,
 } from '../../../client/index.ts'
 import { openDatabase, transact } from '../../../client/persistence/indexed-database.ts'
@@ -23,7 +24,7 @@ interface OpenDocument {
 const open = new Map<string, OpenDocument>()
 
 /** Opens a document with a local copy of the same name. */
-function openDocument(url: string, name: string): void {
+function openDocument(url: string, name: string, options: ProviderOptions = {}): void {
   const doc = new Y.Doc()
   const persistence = new IndexedDBPersistence(name, doc)
   const provider = new SocketIOProvider({
@@ -32,6 +33,7 @@ function openDocument(url: string, name: string): void {
     document: doc,
     persistence,
     maxBackoffTime: 200,
+    ...options,
   })
   const states = [provider.saveState]
   const errors: string[] = []
