@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { Awareness, encodeAwarenessUpdate } from 'y-protocols/awareness'
 import type { ProviderOptions } from '../../client/index.ts'
+import type { TrackedPersistence } from '../../client/persistence/local-persistence.ts'
 import { scene, type Scene } from './scene.ts'
 import { HANDLE, OtherEditor } from './scripted-network.ts'
 import { ScriptedTabs } from './scripted-tabs.ts'
@@ -142,6 +143,39 @@ test('T63 [TAB3] what tabs exchanged without a server is compared when one joins
   tabs.deliver()
   later.join()
   expect(save(later)).toBe('a')
+})
+
+test('T63 [TAB3] the local copy takes its marks off only when the other tab says that its edit is durable', async () => {
+  const confirmed: string[] = []
+  const tabs = new ScriptedTabs()
+  const left = scene({ tabs: tabs.open })
+  const copy: TrackedPersistence = {
+    synced: true,
+    whenSynced: Promise.resolve(),
+    isStored: true,
+    attach: (client) =>
+      client?.handleLoaded({ epoch: null, pending: null, pendingChanges: 0, isUnverified: false }),
+    stampEpoch: () => undefined,
+    confirm: () => confirmed.push(right.text()),
+    setAside: () => Promise.resolve(),
+    destroy: () => undefined,
+  }
+  const right = scene({ tabs: tabs.open, persistence: copy })
+  await right.provider.whenLocalSynced
+  left.join()
+  right.join()
+  tabs.deliver()
+  left.type('a')
+  tabs.deliver()
+  expect(right.text()).toBe('a')
+  // Whatever else happens to its own changes meanwhile.
+  right.type('b')
+  save(right)
+  expect(confirmed).not.toContain('a')
+  expect(confirmed).not.toContain('ab')
+  save(left)
+  tabs.deliver()
+  expect(confirmed).toContain('ab')
 })
 
 for (const end of ['disconnect', 'destroy'] as const)
