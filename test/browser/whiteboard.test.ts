@@ -126,8 +126,11 @@ describe.skipIf(chromiumPath === undefined)('the whiteboard in a browser', () =>
       await expect
         .poll(() => visible(person), { timeout: 15_000 })
         .toMatchObject([{ strokeColor: '#e03131', y: before?.y }])
+    // Each has its own change at once, and the other's when the cable is whole again.
     for (const person of [ada, ben])
-      expect((await visible(person))[0]?.x).toBeGreaterThan(before?.x ?? 0)
+      await expect
+        .poll(async () => (await visible(person))[0]?.x, { timeout: 15_000 })
+        .toBeGreaterThan(before?.x ?? 0)
     expect([...ada.problems, ...ben.problems]).toEqual([])
   }, 60_000)
 
