@@ -224,8 +224,7 @@ test(
   'T20 T23 [OUT4] one large message reaches a reader on a slow line, though it takes longer than the stall time',
   { timeout: TIMEOUT_MS },
   async () => {
-    // The kernel takes more only when a third of its buffer, which may grow to 6 MB, has gone: every second or so at this speed.
-    const scene = await Scene.start({ outboxStallMs: 2500, outboxSoftBytes: 64 * KIB })
+    const scene = await Scene.start({ outboxStallMs: 1000, outboxSoftBytes: 64 * KIB })
     const reader = await scene.reader('websocket', 10)
     // 4 MB a second: five seconds for it, of which the kernel's buffers hide one or two.
     ;(reader as KernelReader & { throttle(bytesPerMs: number): void }).throttle(4000)

@@ -102,6 +102,11 @@ export async function openReader(url: string, transport: string): Promise<Kernel
 class WebSocketReader extends KernelReader {
   readonly #socket: Socket
   #received: Buffer = Buffer.alloc(0)
+  /** What came after `#received`: put behind it once there is enough, not with each piece of a large message. */
+  #behind: Buffer[] = []
+  #behindBytes = 0
+  /** So many bytes does the frame have that is being received. */
+  #frameBytes = 0
   #isUpgraded = false
   #isConnected = false
   #isPaused = false
@@ -169,7 +174,13 @@ class WebSocketReader extends KernelReader {
   }
 
   #handleBytes(bytes: Buffer): void {
-    this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes])
+    this.#behind.push(bytes)
+    this.#behindBytes += bytes.length
+    if (this.#received.length + this.#behindBytes < this.#frameBytes) return
+    this.#received = Buffer.concat([this.#received, ...this.#behind])
+    this.#behind = []
+    this.#behindBytes = 0
+    this.#frameBytes = 0
     if (!this.#isUpgraded) {
       const end = this.#received.indexOf('\r\n\r\n')
       if (end < 0) return
@@ -198,7 +209,10 @@ class WebSocketReader extends KernelReader {
         : short === 126
           ? bytes.readUInt16BE(2)
           : short
-    if (bytes.length < header + length) return null
+    if (bytes.length < header + length) {
+      this.#frameBytes = header + length
+      return null
+    }
     this.#received = bytes.subarray(header + length)
     return { opcode: bytes[0]! & 0x0f, payload: bytes.subarray(header, header + length) }
   }
