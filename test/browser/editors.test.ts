@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { seriousFaults } from './accessibility.ts'
-import { arrive, badge, chromiumPath, launchBrowser, type Person } from './person.ts'
+import { executablePath, launchChromium } from '../support/chromium.ts'
+import { arrive, badge, type Person } from './person.ts'
 import { serveApps } from './served-apps.ts'
 
 /** Every page of examples/editors, and what there takes the typing. */
@@ -31,10 +32,10 @@ function written({ page }: Person, selector: string): Promise<string> {
 
 const characters = (text: string): string => [...text.replaceAll(/\s/g, '')].sort().join('')
 
-describe.skipIf(chromiumPath === undefined)('the editor gallery in a browser', () => {
+describe.skipIf(executablePath === undefined)('the editor gallery in a browser', () => {
   let browser: Browser
   beforeAll(async () => {
-    browser = await launchBrowser()
+    browser = await launchChromium()
   })
   afterAll(() => browser.close())
 

@@ -1,13 +1,14 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { seriousFaults } from './accessibility.ts'
-import { arrive, chromiumPath, launchBrowser } from './person.ts'
+import { executablePath, launchChromium } from '../support/chromium.ts'
+import { arrive } from './person.ts'
 import { serveApps } from './served-apps.ts'
 
-describe.skipIf(chromiumPath === undefined)('the landing page in a browser', () => {
+describe.skipIf(executablePath === undefined)('the landing page in a browser', () => {
   let browser: Browser
   beforeAll(async () => {
-    browser = await launchBrowser()
+    browser = await launchChromium()
   })
   afterAll(() => browser.close())
 

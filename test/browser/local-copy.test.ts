@@ -1,8 +1,8 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { servePage, type PageServer } from '../support/browser-pages.ts'
+import { browserSetting, type BrowserSetting } from '../support/browser-setting.ts'
 import { executablePath, launchChromium } from '../support/chromium.ts'
-import { startProxy, type CuttableProxy } from '../support/cuttable-proxy.ts'
 import { RawClient, readDocument } from '../support/raw-client.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
 import { startServerProcess } from '../support/server-process.ts'
@@ -10,13 +10,6 @@ import { tempDirectory } from '../support/temp-directory.ts'
 import type { App } from './pages/document-page.ts'
 
 declare const app: App
-
-interface Setting {
-  readonly server: RunningServer
-  readonly proxy: CuttableProxy
-  readonly context: BrowserContext
-  open(): Promise<Page>
-}
 
 // `npm test` finds or installs Chromium and says so when it cannot; without it there is nothing to drive.
 describe.skipIf(executablePath === undefined)('the local copy in a browser', () => {
@@ -32,31 +25,7 @@ describe.skipIf(executablePath === undefined)('the local copy in a browser', () 
     await pages.close()
   })
 
-  /** A person's browser, with nothing stored, and a server behind a cable. */
-  async function setting(): Promise<Setting> {
-    const server = await startServer(await tempDirectory())
-    const proxy = await startProxy(Number(new URL(server.url).port))
-    const context = await browser.newContext()
-    const problems: string[] = []
-    onTestFinished(async () => {
-      await context.close()
-      await proxy.close()
-      await server.close()
-      expect(problems).toEqual([])
-    })
-    return {
-      server,
-      proxy,
-      context,
-      async open() {
-        const page = await context.newPage()
-        page.on('pageerror', (error) => problems.push(String(error)))
-        await page.goto(pages.url)
-        await page.waitForFunction(() => 'app' in globalThis)
-        return page
-      },
-    }
-  }
+  const setting = (): Promise<BrowserSetting> => browserSetting(browser, pages.url)
 
   test('[LOCAL3] it opens what y-indexeddb wrote, and y-indexeddb what it wrote', async () => {
     const { open } = await setting()

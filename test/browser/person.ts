@@ -1,22 +1,4 @@
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
-
-/** `npm test` finds or installs Chromium and says so when it cannot; without it there is nothing to drive. */
-export const chromiumPath = process.env['CHROMIUM']
-
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: chromiumPath as string,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
-}
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 
 /** Somebody with a browser of their own, and what went wrong in it. */
 export interface Person {

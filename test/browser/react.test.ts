@@ -1,17 +1,19 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import express from 'express'
 import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { serveBuiltPage } from '../support/built-page.ts'
+import { servePage, type PageServer } from '../support/browser-pages.ts'
 import { executablePath, launchChromium } from '../support/chromium.ts'
 import { RawClient, readDocument } from '../support/raw-client.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
 import { tempDirectory } from '../support/temp-directory.ts'
-import { App } from './react-page/app.ts'
+import { App } from './pages/react-app.ts'
+
+/** How often the page has run the effects of its document, in the page. */
+declare const effects: number
 
 test('React on a server: the fallback is rendered, and no connection is opened', async () => {
   const server = await startServer(await tempDirectory())
@@ -23,15 +25,18 @@ test('React on a server: the fallback is rendered, and no connection is opened',
 
 describe.skipIf(executablePath === undefined)('React in a browser', () => {
   let browser: Browser
+  let pages: PageServer
   beforeAll(async () => {
-    browser = await launchChromium()
+    ;[browser, pages] = await Promise.all([launchChromium(), servePage('react-page.ts')])
   })
-  afterAll(() => browser.close())
+  afterAll(async () => {
+    await browser.close()
+    await pages.close()
+  })
 
   test('T64 in StrictMode one membership, one socket; hooks follow what happens; a closed document leaves nothing behind', async () => {
     const server = await startServer(await tempDirectory())
     onTestFinished(() => server.close())
-    const page = await serveBuiltPage(fileURLToPath(new URL('react-page', import.meta.url)))
     const problems: string[] = []
     const open = async (who: string): Promise<Page> => {
       const context = await browser.newContext()
@@ -42,7 +47,7 @@ describe.skipIf(executablePath === undefined)('React in a browser', () => {
         if (message.type() === 'error' || message.type() === 'warning')
           problems.push(message.text())
       })
-      await opened.goto(`${page}?url=${encodeURIComponent(server.url)}&who=${who}`)
+      await opened.goto(`${pages.url}/?url=${encodeURIComponent(server.url)}&who=${who}`)
       return opened
     }
     const shows = (of: Page, id: string, value: string): Promise<void> =>
@@ -54,7 +59,8 @@ describe.skipIf(executablePath === undefined)('React in a browser', () => {
       await shows(one, 'synced', 'true')
       await shows(one, 'read-only', 'false')
     }
-    // The double effects of StrictMode have left one socket each.
+    // StrictMode, which makes every effect twice, has left one socket each.
+    expect(await ada.evaluate(() => effects)).toBe(2)
     expect(await countConnections(server)).toBe(2)
 
     await ada.getByText('type').click()

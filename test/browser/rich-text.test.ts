@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { seriousFaults } from './accessibility.ts'
-import { arrive, badge, chromiumPath, launchBrowser, type Person } from './person.ts'
+import { executablePath, launchChromium } from '../support/chromium.ts'
+import { arrive, badge, type Person } from './person.ts'
 import { serveApps } from './served-apps.ts'
 
 /** What is written, without the carets that are drawn into it. */
@@ -18,10 +19,10 @@ function written({ page }: Person): Promise<string> {
 
 const characters = (text: string): string => [...text.replaceAll(/<[^>]*>|\s/g, '')].sort().join('')
 
-describe.skipIf(chromiumPath === undefined)('rich text in a browser', () => {
+describe.skipIf(executablePath === undefined)('rich text in a browser', () => {
   let browser: Browser
   beforeAll(async () => {
-    browser = await launchBrowser()
+    browser = await launchChromium()
   })
   afterAll(() => browser.close())
 

@@ -1,23 +1,15 @@
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import type { Access } from 'y-rooms/server'
 import * as Y from 'yjs'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { servePage, type PageServer } from '../support/browser-pages.ts'
+import { browserSetting, type BrowserSetting } from '../support/browser-setting.ts'
 import { executablePath, launchChromium } from '../support/chromium.ts'
-import { startProxy, type CuttableProxy } from '../support/cuttable-proxy.ts'
 import { RawClient, readDocument } from '../support/raw-client.ts'
-import { startServer, type RunningServer } from '../support/running-server.ts'
-import { tempDirectory } from '../support/temp-directory.ts'
+import type { RunningServer } from '../support/running-server.ts'
 import type { App } from './pages/document-page.ts'
 
 declare const app: App
-
-interface Setting {
-  readonly server: RunningServer
-  readonly proxy: CuttableProxy
-  /** One more tab of the one browser. */
-  open(): Promise<Page>
-}
 
 // `npm test` finds or installs Chromium and says so when it cannot; without it there is nothing to drive.
 describe.skipIf(executablePath === undefined)('tabs of a browser', () => {
@@ -33,30 +25,8 @@ describe.skipIf(executablePath === undefined)('tabs of a browser', () => {
     await pages.close()
   })
 
-  /** One person's browser, and a server behind a cable. */
-  async function setting(authorize: () => Access = () => 'write'): Promise<Setting> {
-    const server = await startServer(await tempDirectory(), { authorize })
-    const proxy = await startProxy(Number(new URL(server.url).port))
-    const context = await browser.newContext()
-    const problems: string[] = []
-    onTestFinished(async () => {
-      await context.close()
-      await proxy.close()
-      await server.close()
-      expect(problems).toEqual([])
-    })
-    return {
-      server,
-      proxy,
-      async open() {
-        const page = await context.newPage()
-        page.on('pageerror', (error) => problems.push(String(error)))
-        await page.goto(pages.url)
-        await page.waitForFunction(() => 'app' in globalThis)
-        return page
-      },
-    }
-  }
+  const setting = (authorize: () => Access = () => 'write'): Promise<BrowserSetting> =>
+    browserSetting(browser, pages.url, { authorize })
 
   test('T63 [TAB1] [TAB3] two tabs without a network see each other; back on it the server has each edit once', async () => {
     const { server, proxy, open } = await setting()

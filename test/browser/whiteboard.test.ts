@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { seriousFaults } from './accessibility.ts'
-import { arrive, badge, chromiumPath, launchBrowser, type Person } from './person.ts'
+import { executablePath, launchChromium } from '../support/chromium.ts'
+import { arrive, badge, type Person } from './person.ts'
 import { serveApps } from './served-apps.ts'
 
 interface Drawn {
@@ -63,10 +64,10 @@ async function draw({ page }: Person, key: string, x: number, y: number): Promis
   await page.mouse.up()
 }
 
-describe.skipIf(chromiumPath === undefined)('the whiteboard in a browser', () => {
+describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () => {
   let browser: Browser
   beforeAll(async () => {
-    browser = await launchBrowser()
+    browser = await launchChromium()
   })
   afterAll(() => browser.close())
 

@@ -10,6 +10,11 @@ import {
   useSynced,
 } from 'y-rooms/react'
 
+declare global {
+  /** How often the effects of a document ran: twice for each in StrictMode. */
+  var effects: number | undefined
+}
+
 /** What the page shows of everything that the hooks tell, for a test to read. */
 function Draft({ who }: { readonly who: string }): ReactElement {
   const doc = useDocument()
@@ -20,6 +25,9 @@ function Draft({ who }: { readonly who: string }): ReactElement {
   const [others, announce] = usePresence<{ user: string }>()
   const [text, setText] = useState('')
   useEffect(() => announce({ user: who }), [announce, who])
+  useEffect(() => {
+    globalThis.effects = (globalThis.effects ?? 0) + 1
+  }, [])
   useEffect(() => {
     const body = doc.getText('body')
     const show = (): void => setText(body.toJSON())
