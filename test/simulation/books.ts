@@ -19,6 +19,8 @@ export class Books implements Observer {
   readonly #epochs = new Map<string, string>()
   /** How much of each epoch was owed when a Y.Doc asked to join last: in sync, it has all that. */
   readonly #owedAtJoin = new Map<string, ReadonlyMap<string, number>>()
+  /** What a device has called its own: it will be on the server once the device has been there. */
+  readonly #promised = new Map<string, Uint8Array[]>()
   joins = 0
   saved = 0
   relayed = 0
@@ -69,6 +71,17 @@ export class Books implements Observer {
     this.#accounts.set(key, account)
   }
 
+  /** Somebody was told that these edits are kept on a device. */
+  promise(name: string, updates: readonly Uint8Array[]): void {
+    const promised = this.#promised.get(name) ?? []
+    promised.push(...updates.filter((update) => !promised.includes(update)))
+    this.#promised.set(name, promised)
+  }
+
+  promisedOf(name: string): readonly Uint8Array[] {
+    return this.#promised.get(name) ?? []
+  }
+
   /** The histories that somebody holds something of. */
   epochsOf(name: string): readonly string[] {
     return this.accounts()
@@ -90,6 +103,7 @@ export class Books implements Observer {
   /** A restored backup knows nothing of what came after it. */
   forgetAll(): void {
     this.#accounts.clear()
+    this.#promised.clear()
   }
 
   accounts(): readonly Account[] {

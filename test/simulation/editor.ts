@@ -1,8 +1,15 @@
 import * as Y from 'yjs'
-import { SocketIOProvider, type Clock, type ProviderError } from '../../client/index.ts'
+import {
+  IndexedDBPersistence,
+  SocketIOProvider,
+  type Clock,
+  type ProviderError,
+  type SaveState,
+} from '../../client/index.ts'
 import { edit } from '../update/random-edit.ts'
 import { Random } from '../update/random-world.ts'
 import { missingFrom, type Books } from './books.ts'
+import type { Page } from './browser/page.ts'
 import type { ClientNetwork } from './network.ts'
 
 export interface EditorOptions {
@@ -13,6 +20,9 @@ export interface EditorOptions {
   readonly isReader: boolean
   readonly network: ClientNetwork
   readonly clock: Clock
+  /** Null: there is no browser. */
+  readonly page: Page | null
+  readonly keepsCopy: boolean
   readonly books: Books
   readonly handleFault: (fault: string) => void
   /** Whether the history of this document may end. */
@@ -28,14 +38,19 @@ export class Editor {
   readonly doc = new Y.Doc()
   readonly document: string
   readonly #options: EditorOptions
+  /** Edits made here that nobody has called saved yet. */
+  readonly #unsaved: Uint8Array[] = []
   #provider: SocketIOProvider
   /** Why the server ended it for good. */
   ended: ProviderError | null = null
+  /** Its page is gone: what it says is heard by nobody. */
+  #isAbandoned = false
 
   constructor(options: EditorOptions) {
     this.#options = options
     this.document = options.document
     this.doc.clientID = options.clientId
+    if (options.page !== null) this.doc.on('update', this.#collect)
     this.#provider = this.#open()
   }
 
@@ -44,7 +59,8 @@ export class Editor {
   }
 
   get isAtRest(): boolean {
-    const { synced, saveState, hasUnsyncedChanges } = this.#provider
+    const { synced, saveState, hasUnsyncedChanges, localSynced } = this.#provider
+    if (this.#options.keepsCopy && !localSynced) return false
     return synced && saveState === 'saved' && !hasUnsyncedChanges
   }
 
@@ -83,17 +99,50 @@ export class Editor {
     this.doc.destroy()
   }
 
+  /** The page has died: only what it holds in this process is given back. */
+  abandon(): void {
+    this.#isAbandoned = true
+    this.close()
+  }
+
+  /** What is kept here belongs to a history that is over. Resolves when the next one may begin. */
+  async setAside(): Promise<void> {
+    const { persistence } = this.#provider
+    if (persistence instanceof IndexedDBPersistence) await persistence.setAside()
+  }
+
+  readonly #collect = (
+    update: Uint8Array,
+    _origin: unknown,
+    _doc: Y.Doc,
+    transaction: Y.Transaction,
+  ): void => {
+    if (transaction.local) this.#unsaved.push(update)
+  }
+
+  #handleSaveState(state: SaveState): void {
+    const { page, document, books } = this.#options
+    if (this.#isAbandoned) return
+    // Everything in it was acknowledged, or came from the server.
+    if (state === 'saved' && page === null) this.#owe([Y.encodeStateAsUpdate(this.doc)])
+    // Other pages have brought the rest, and see to it.
+    if (state === 'saved' && page !== null) this.#owe(this.#unsaved.splice(0))
+    if (state === 'saved-locally') books.promise(document, this.#unsaved)
+  }
+
   #open(): SocketIOProvider {
-    const { network, clock, client, document, handleFault, isEnding } = this.#options
+    const { network, clock, client, document, handleFault, isEnding, page } = this.#options
+    const keepsCopy = page !== null && this.#options.keepsCopy
     const provider = new SocketIOProvider('http://server.simulated', document, this.doc, {
       network: network.connect,
       clock,
       maxBackoffTime: MAX_BACKOFF_MS,
+      tabs: page?.openTabPort,
+      persistence: keepsCopy
+        ? (name, doc) => new IndexedDBPersistence(page.databaseName(name), doc, { clock })
+        : null,
     })
-    provider.on('save-state', ({ state }) => {
-      // Everything in it was acknowledged, or came from the server.
-      if (state === 'saved') this.#owe(Y.encodeStateAsUpdate(this.doc))
-    })
+    provider.on('save-state', ({ state }) => this.#handleSaveState(state))
     provider.on('sync', (isSynced) => {
       if (isSynced && this.#options.isNumbered()) this.#checkSynced()
     })
@@ -115,15 +164,23 @@ export class Editor {
     return provider
   }
 
-  #owe(update: Uint8Array): void {
+  #owe(updates: readonly Uint8Array[]): void {
     const { books, clientId, document } = this.#options
     const epoch = books.epochOf(clientId, document)
-    if (epoch !== undefined) books.owe(document, epoch, update)
+    if (epoch !== undefined) for (const update of updates) books.owe(document, epoch, update)
   }
 
   /** Whoever is told that it is in sync has what was there before it asked. */
   #checkSynced(): void {
-    const { books, clientId, document, handleFault } = this.#options
+    const { books, clientId, document, handleFault, page } = this.#options
+    if (page !== null) {
+      // What another page has posted may wait for what it builds on, until that is uploaded.
+      const snapshot = Y.snapshot(this.doc)
+      const owed = books.owedTo(clientId, document)
+      if (!owed.every((update) => Y.snapshotContainsUpdate(snapshot, update)))
+        handleFault(`${this.describe()}: in sync too early`)
+      return
+    }
     const copy = new Y.Doc()
     Y.applyUpdate(copy, Y.encodeStateAsUpdate(this.doc))
     const missing = missingFrom(copy, books.owedTo(clientId, document))

@@ -86,6 +86,10 @@ export class ClientNetwork {
     this.#options = options
   }
 
+  get isCutOff(): boolean {
+    return this.#isCutOff
+  }
+
   get openLinks(): number {
     return this.#links.size
   }

@@ -1,5 +1,6 @@
 import * as Y from 'yjs'
 import { missingFrom } from './books.ts'
+import { uninstallBrowser } from './browser/globals.ts'
 import type { Editor } from './editor.ts'
 import { PING_MS } from './network.ts'
 import { readStored, type Stored } from './stored.ts'
@@ -49,6 +50,7 @@ export async function run(story: Story): Promise<RunResult> {
     world.clientLife.end()
     world.node?.kill()
     for (const editor of world.editors) editor.close()
+    uninstallBrowser()
   }
   const { joins, saved, relayed } = world.books
   const { events, elapsedMs } = world.timeline
@@ -110,8 +112,14 @@ async function comeToRest(world: World): Promise<void> {
   const reason = whyRestless(world, wasLossy)
   if (reason !== null) world.fault(`no rest: ${reason}`)
   if (world.faults.length > 0) return
+  await forgetMarks(world)
   await world.restart()
   const stored = await readStored(world.disk, world.names)
+  for (const [name, { doc }] of stored) {
+    if (world.endings.has(name)) continue
+    const missing = missingFrom(doc, world.books.promisedOf(name))
+    if (missing !== null) world.fault(`${name} lacks what a device had called its own: ${missing}`)
+  }
   for (const editor of world.editors) {
     const { doc } = stored.get(editor.document) as Stored
     const difference = differenceBetween(editor.doc, doc)
@@ -119,6 +127,20 @@ async function comeToRest(world: World): Promise<void> {
       world.fault(`${editor.describe()}: on the disk are other ${difference}`)
   }
   for (const { doc } of stored.values()) doc.destroy()
+}
+
+/** What a page left behind is marked as unconfirmed until the document is opened again: then the marks must go. */
+async function forgetMarks(world: World): Promise<void> {
+  const isMarked = (): boolean =>
+    world.devices.some(({ pendingDatabases }) => pendingDatabases.length > 0)
+  if (!isMarked()) return
+  for (const index of world.editors.keys()) world.replace(index)
+  for (let ms = 0; ms < REST_MINUTES * 60_000 && isMarked(); ms += LOOK_EVERY_MS) {
+    await world.pass(LOOK_EVERY_MS)
+    replaceEnded(world)
+  }
+  for (const name of world.devices.flatMap(({ pendingDatabases }) => pendingDatabases))
+    world.fault(`a device still takes changes of ${name} for unconfirmed`)
 }
 
 /** One more edit: whoever missed one before it sees the hole now. */
@@ -136,7 +158,7 @@ function replaceEnded(world: World): void {
     const isLegal = ended.code === 'document-deleted' || ended.code === 'document-reset'
     if (!isLegal || !world.endings.has(document))
       world.fault(`${document} was ended for an editor: ${ended.code} ${ended.message}`)
-    world.replace(index)
+    world.replaceEnded(index)
   })
 }
 
@@ -229,7 +251,11 @@ async function leave(world: World): Promise<void> {
   for (let ms = 0; ms < 60_000 && world.editors.some(({ isAtRest }) => !isAtRest); ms += 500)
     await world.pass(500)
   for (const editor of world.editors) editor.close()
-  if (world.timeline.timersOf(world.clientLife) > 0) world.fault('a closed editor left a timer')
+  // What a page has begun to store is stored first.
+  if (world.devices.length > 0) await world.pass(AFTERMATH_MS)
+  if (world.clientTimers > 0) world.fault('a closed editor left a timer')
+  for (const held of world.devices.flatMap(({ holdings }) => holdings))
+    world.fault(`closed editors left a ${held}`)
   await world.pass(AFTERMATH_MS)
   const links = world.clients.reduce((sum, { openLinks }) => sum + openLinks, 0)
   if (links > 0) world.fault(`closed editors left ${links} connections`)

@@ -37,6 +37,7 @@ function withPause(actions: readonly Action[], at: number, afterMs: number): rea
 function calmerThan(story: Story): Partial<Story>[] {
   const { server } = story
   return [
+    ...(story.devices === undefined ? [] : [{ devices: { ...story.devices, latencyMs: 0 } }]),
     { network: CALM_NETWORK },
     { diskLatencyMs: 1 },
     { outboxSoftBytes: 1_000_000 },

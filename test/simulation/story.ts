@@ -42,9 +42,24 @@ export type Action = { readonly afterMs: number } & (
   | { readonly kind: 'full-disk'; readonly ms: number }
   | { readonly kind: 'backup' }
   | { readonly kind: 'restore' }
+  /** All that the client has open is gone without a word, and opened anew. Only with devices. */
+  | { readonly kind: 'crash-page'; readonly client: number }
+  /** The browser closes its databases under the pages. */
+  | { readonly kind: 'kill-databases'; readonly client: number }
+  | { readonly kind: 'full-device'; readonly client: number; readonly ms: number }
 )
 
 type ActionKind = Action['kind']
+
+/** Clients as pages of browsers: they meet over BroadcastChannel, and may keep their documents. */
+export interface DeviceSettings {
+  /** So many clients in a row are pages of one device. */
+  readonly pages: number
+  /** In IndexedDB, and across crashes. */
+  readonly keepsCopies: boolean
+  /** The longest that a database, a lock or a message to another page takes, in milliseconds. */
+  readonly latencyMs: number
+}
 
 /** Everything that a run depends on: the same story is the same run, to the last event. */
 export interface Story {
@@ -60,6 +75,8 @@ export interface Story {
   readonly diskLatencyMs: number
   readonly outboxSoftBytes: number
   readonly server: ServerSettings
+  /** Absent: each client is a process without tabs and without a local copy. */
+  readonly devices?: DeviceSettings
   readonly actions: readonly Action[]
 }
 
@@ -100,6 +117,13 @@ const DELETIONS: Weights = {
 /** What counts is who was away, and comes back with a number that means another entry by now. */
 const RESTORES: Weights = { backup: 3, restore: 3, disconnect: 6, connect: 8 }
 
+/** Pages come and go, and are offline together; what one has seen only on its own device must not be lost with it. */
+const DEVICE_TROUBLES: readonly Weights[] = [
+  { 'crash-page': 6 },
+  { 'crash-page': 3, 'cut-off': 8, 'plug-in': 4 },
+  { 'kill-databases': 3, 'full-device': 3, replace: 4 },
+]
+
 /** The story of a seed. Each has its own mixture: a few kinds of trouble often, rather than all a little. */
 export function storyOf(seed: number): Story {
   const random = new Random(seed)
@@ -111,11 +135,14 @@ export function storyOf(seed: number): Story {
   // Both end or turn back histories; together they would need a new database id (see docs/guarantees.md).
   if (random.chance(0.15)) Object.assign(weights, DELETIONS)
   else if (random.chance(0.1)) Object.assign(weights, RESTORES)
+  const devices = random.chance(0.4) ? devicesOf(random) : undefined
+  if (devices !== undefined) Object.assign(weights, random.pick(DEVICE_TROUBLES))
   const clients = 1 + random.below(4)
   const documents = random.chance(0.6) ? 1 : 1 + random.below(3)
   const tabs = random.chance(0.2) ? 2 : 1
   // What only a reader still holds after a backup was restored is rightly refused.
-  const readers = clients > 1 && random.chance(0.2) && weights['restore'] === undefined ? 1 : 0
+  const mayRead = weights['restore'] === undefined && devices?.keepsCopies !== true
+  const readers = clients > 1 && random.chance(0.2) && mayRead ? 1 : 0
   const isLossy = random.chance(0.2)
   const kinds = Object.entries(weights).flatMap(([kind, weight]) =>
     Array.from({ length: weight }, () => kind as ActionKind),
@@ -147,9 +174,18 @@ export function storyOf(seed: number): Story {
       workerMs: random.pick([0, 5, 100]),
       workerError: random.chance(0.1) ? 0.2 : 0,
     },
+    ...(devices === undefined ? {} : { devices }),
     actions: Array.from({ length: 8 + random.below(42) }, () =>
       actionOf(random.pick(kinds), random, { clients, documents, tabs }, random.below(pace)),
     ),
+  }
+}
+
+function devicesOf(random: Random): DeviceSettings {
+  return {
+    pages: 1 + random.below(3),
+    keepsCopies: random.chance(0.75),
+    latencyMs: random.pick([0, 2, 20, 200]),
   }
 }
 
@@ -178,7 +214,11 @@ function actionOf(
     case 'cut':
     case 'cut-off':
     case 'plug-in':
+    case 'crash-page':
+    case 'kill-databases':
       return { afterMs, kind, client }
+    case 'full-device':
+      return { afterMs, kind, client, ms: random.below(10_000) }
     case 'stop-reading':
       return { afterMs, kind, client, ms: random.pick([100, 2000, 60_000]) }
     case 'kill':

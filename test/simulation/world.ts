@@ -5,6 +5,9 @@ import type { DocumentName } from '../../protocol/index.ts'
 import { edit } from '../update/random-edit.ts'
 import { Random } from '../update/random-world.ts'
 import { Books } from './books.ts'
+import { Device } from './browser/device.ts'
+import { installBrowser } from './browser/globals.ts'
+import { Page } from './browser/page.ts'
 import { CALM, SimulatedDisk } from './disk.ts'
 import { Editor } from './editor.ts'
 import { ClientNetwork, type NetworkWeather } from './network.ts'
@@ -27,6 +30,9 @@ export class World {
   readonly editors: Editor[] = []
   readonly #readers: ReadonlySet<string>
   readonly clients: ClientNetwork[] = []
+  /** Of each client, if the story has devices. */
+  readonly #pages: Page[] = []
+  readonly devices: readonly Device[]
   readonly clientLife = new Life('clients')
   /** One for all: providers share a connection only if they share their clock. */
   readonly #clock: Clock
@@ -41,6 +47,8 @@ export class World {
   /** Looks at the disk after a crash. */
   readonly #inspect: (world: World) => Promise<void>
   readonly #hasDiskTrouble: boolean
+  /** They are being replaced. */
+  readonly #leaving = new WeakSet<Editor>()
   wasRestored = false
   node: ServerNode | null = null
   /** Whoever asks a server that is being closed is refused. */
@@ -64,9 +72,11 @@ export class World {
     this.#readers = new Set(
       Array.from({ length: story.readers }, (_, index) => nameOf(story.clients - 1 - index)),
     )
+    this.devices = this.#allDevices()
+    installBrowser(this.devices)
     this.start()
     for (let client = 0; client < story.clients; client++) {
-      this.clients.push(this.#network(client))
+      this.#openPage(client)
       for (const name of this.names)
         for (let tab = 0; tab < story.tabs; tab++) this.editors.push(this.#editor(client, name))
     }
@@ -180,6 +190,17 @@ export class World {
         return
       case 'backup':
         this.#backup = disk.rows()
+        return
+      case 'crash-page':
+        return this.#crashPage(action.client)
+      case 'kill-databases':
+        return this.#pages[action.client]?.device.killDatabases()
+      case 'full-device': {
+        const device = this.#pages[action.client]?.device
+        if (device === undefined) return
+        device.isFull = true
+        timeline.schedule(action.ms, clientLife, () => (device.isFull = false))
+      }
     }
   }
 
@@ -225,8 +246,43 @@ export class World {
   replace(index: number): void {
     const old = this.editors[index] as Editor
     old.close()
-    const client = Math.floor(index / (this.story.documents * this.story.tabs))
-    this.editors[index] = this.#editor(client, old.document)
+    this.editors[index] = this.#editor(this.#clientOfEditor(index), old.document)
+  }
+
+  /** As a person would: looks at what was kept of the history that is over, and opens the document anew. */
+  replaceEnded(index: number): void {
+    const old = this.editors[index] as Editor
+    if (this.#leaving.has(old)) return
+    this.#leaving.add(old)
+    const reopen = (): void => {
+      if (this.editors[index] === old) this.replace(index)
+    }
+    // Whatever stood against it: the next one will meet the same end, and try again.
+    if (this.story.devices?.keepsCopies === true) old.setAside().then(reopen, reopen)
+    else reopen()
+  }
+
+  async #crashPage(client: number): Promise<void> {
+    const page = this.#pages[client]
+    if (page === undefined) return
+    const network = this.clients[client] as ClientNetwork
+    network.cut()
+    page.device.handlePageGone(page)
+    const own = [...this.editors.keys()].filter((index) => this.#clientOfEditor(index) === client)
+    for (const index of own) (this.editors[index] as Editor).abandon()
+    // What they let go of in this turn was let go of by the process.
+    await settled()
+    page.life.end()
+    this.#openPage(client)
+    if (network.isCutOff) this.#clientOf({ client }).cutOff()
+    for (const index of own)
+      this.editors[index] = this.#editor(client, (this.editors[index] as Editor).document)
+  }
+
+  /** Timers of clients that are still there. */
+  get clientTimers(): number {
+    const lives = [this.clientLife, ...this.#pages.map(({ life }) => life)]
+    return lives.reduce((sum, life) => sum + this.timeline.timersOf(life), 0)
   }
 
   /** Everything is as it should be from now on; what was broken heals by itself. */
@@ -236,6 +292,7 @@ export class World {
     Object.assign(this.weather, { stall: 0, loss: 0, doubling: 0, overtaking: 0 })
     this.start()
     for (const client of this.clients) client.plugIn()
+    for (const device of this.devices) device.isFull = false
   }
 
   /** Asks the server for something that must succeed, unless the disk is in trouble or the document goes. */
@@ -339,9 +396,35 @@ export class World {
     return this.clients[client] as ClientNetwork
   }
 
-  #network(client: number): ClientNetwork {
+  #clientOfEditor(index: number): number {
+    return Math.floor(index / (this.story.documents * this.story.tabs))
+  }
+
+  #allDevices(): readonly Device[] {
+    const { devices, clients } = this.story
+    if (devices === undefined) return []
+    return Array.from(
+      { length: Math.ceil(clients / devices.pages) },
+      () => new Device(this.timeline, this.random, devices.latencyMs),
+    )
+  }
+
+  /** With its own process and connection. Without devices all clients share a process. */
+  #openPage(client: number): void {
+    const { devices } = this.story
+    let life = this.clientLife
+    if (devices !== undefined) {
+      const device = this.devices[Math.floor(client / devices.pages)] as Device
+      life = new Life(`${nameOf(client)} page ${++this.#lives}`)
+      const clock = this.timeline.clientClock(life, this.random)
+      this.#pages[client] = new Page(device, life, clock)
+    }
+    this.clients[client] = this.#network(client, life)
+  }
+
+  #network(client: number, life: Life): ClientNetwork {
     const softBytes = this.story.outboxSoftBytes
-    return new ClientNetwork(nameOf(client), this.clientLife, {
+    return new ClientNetwork(nameOf(client), life, {
       timeline: this.timeline,
       random: this.random,
       weather: this.weather,
@@ -352,13 +435,16 @@ export class World {
   }
 
   #editor(client: number, document: string): Editor {
+    const page = this.#pages[client] ?? null
     return new Editor({
       client: nameOf(client),
       isReader: this.#readers.has(nameOf(client)),
       document,
       clientId: this.#nextClientId++,
       network: this.clients[client] as ClientNetwork,
-      clock: this.#clock,
+      clock: page?.clock ?? this.#clock,
+      page,
+      keepsCopy: this.story.devices?.keepsCopies === true,
       books: this.books,
       handleFault: (fault) => this.fault(fault),
       isEnding: (name) => this.endings.has(name),

@@ -1,0 +1,35 @@
+import type { Clock } from '../../../client/index.ts'
+import type { OpenTabPort } from '../../../client/tab-port.ts'
+import type { Life } from '../timeline.ts'
+import type { Device } from './device.ts'
+
+/** A page of a browser: what it has begun ends with it. */
+export class Page {
+  readonly device: Device
+  readonly life: Life
+  readonly clock: Clock
+
+  constructor(device: Device, life: Life, clock: Clock) {
+    this.device = device
+    this.life = life
+    this.clock = clock
+    device.pages.set(this.key, this)
+  }
+
+  /** Tells what this page asks of the browser's globals from what others ask. */
+  get key(): string {
+    return this.life.name
+  }
+
+  later(run: () => void): void {
+    this.device.schedule(this, run)
+  }
+
+  /** Under which this page asks for a database of its device. */
+  databaseName(document: string): string {
+    return `${this.key}|${document}`
+  }
+
+  readonly openTabPort: OpenTabPort = (name, handleMessage) =>
+    this.device.channels.open(this, name, handleMessage)
+}
