@@ -5,6 +5,7 @@ import { DocumentSync } from './document-sync.ts'
 import { documentTabs } from './document-tabs.ts'
 import { LocalCopy, type PersistenceSource } from './local-copy.ts'
 import type { ProviderError } from './provider-error.ts'
+import { NamedProvider } from './provider-names.ts'
 import { DEFAULT_SELF_CHECK_MS } from './provider-options.ts'
 import type { SocketIOProvider } from './provider.ts'
 import { SaveLedger } from './save-ledger.ts'
@@ -93,7 +94,11 @@ export function bindDocument(
   })
   const changes = new DocumentChanges({
     doc,
-    origin: provider,
+    // Another provider on this Y.Doc may bring it.
+    isFromServer: (origin) =>
+      origin instanceof NamedProvider &&
+      origin.name === documentName &&
+      origin.serverUrl === serverUrl,
     isReadOnly: () => sync.isReadOnly,
     isLive: () => sync.isLive,
     isTaken: (origin) => local.takesChange(origin) || tabs.takesChange(origin),

@@ -51,8 +51,7 @@ function release(entry: Entry): void {
     connection.destroy()
   }
   // As in `detach`: somebody may come back in this turn.
-  if (connection.status === 'connecting') connection.clock.afterTurn(endUnused)
-  else endUnused()
+  connection.clock.afterTurn(endUnused)
 }
 
 /** How many connections are held at this moment. */

@@ -1,4 +1,3 @@
-import { ObservableV2 } from 'lib0/observable'
 import { PROTOCOL_VERSION } from '../protocol/index.ts'
 import { Backoff } from './backoff.ts'
 import { Channel } from './channel.ts'
@@ -10,6 +9,7 @@ import type {
   ConnectionStatus,
   TokenSource,
 } from './connection-options.ts'
+import { Observable } from './observable.ts'
 import { onPageLife } from './page-life.ts'
 import { ProviderError } from './provider-error.ts'
 import { serverAddress } from './server-url.ts'
@@ -46,7 +46,7 @@ const MIN_MAX_BACKOFF_MS = 50
  * One socket for all documents of one server and one user. Open while at least one document is
  * attached; opens itself again after every end that is not a refusal.
  */
-export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
+export class SocketIOConnection extends Observable<ConnectionEvents> {
   readonly url: string
   readonly clock: Clock
   readonly maxBackoffMs: number
@@ -138,12 +138,11 @@ export class SocketIOConnection extends ObservableV2<ConnectionEvents> {
   /** Lets a document go, and the socket with the last one. What was sent so far still leaves. */
   detach(member: ConnectionMember): void {
     if (!this.#members.delete(member) || this.#members.size > 0) return
-    // Who leaves and comes back in one turn (React's StrictMode does) breaks off no attempt, which browsers would complain about.
-    if (this.#state.at !== 'opening') this.#close()
-    else
-      this.clock.afterTurn(() => {
-        if (this.#members.size === 0) this.#close()
-      })
+    // One document follows another in one turn, as pages are changed, or the same one (React's StrictMode): they use one socket, and no
+    // attempt is broken off, which browsers would complain about.
+    this.clock.afterTurn(() => {
+      if (this.#members.size === 0) this.#close()
+    })
   }
 
   /** Closes the socket under every document that is attached, and forgets them. */

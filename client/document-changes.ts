@@ -3,8 +3,8 @@ import { isFormatCleanup } from './format-cleanup.ts'
 
 interface DocumentChangesOptions {
   readonly doc: Y.Doc
-  /** The origin of what the server sent. */
-  readonly origin: object
+  /** What the server sent has this origin: it is there already, and durable. */
+  readonly isFromServer: (origin: unknown) => boolean
   /** We are in the document, and may not change it. */
   readonly isReadOnly: () => boolean
   /** We are in the document: what is applied now from elsewhere is news for the server too. */
@@ -38,7 +38,7 @@ export class DocumentChanges {
 
   /** Whether a change needs to be sent by nobody: it is the server's own, or Yjs's. */
   isConfirmed(origin: unknown, transaction: Y.Transaction): boolean {
-    return origin === this.#options.origin || this.#cleanups.has(transaction)
+    return this.#options.isFromServer(origin) || this.#cleanups.has(transaction)
   }
 
   stop(): void {
@@ -54,8 +54,8 @@ export class DocumentChanges {
     _doc: Y.Doc,
     transaction: Y.Transaction,
   ): void => {
-    const { handlers, isTaken, isLive } = this.#options
-    if (origin === this.#options.origin) handlers.handleRemote(update)
+    const { handlers, isFromServer, isTaken, isLive } = this.#options
+    if (isFromServer(origin)) handlers.handleRemote(update)
     else if (this.#cleanups.has(transaction) || isTaken(origin)) return
     else if (!transaction.local && !isLive()) handlers.handleUnverified()
     else handlers.handleLocal(update)

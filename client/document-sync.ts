@@ -250,7 +250,7 @@ export class DocumentSync implements ChannelMember {
       membership,
       access: answer.access,
       catchUp: this.#catchUp(membership, answer, cursor, usesCursor),
-      uploader: this.#uploader(membership, answer.access),
+      uploader: this.#uploader(membership, answer),
     }
     this.#state = live
     this.#load.finish()
@@ -263,13 +263,9 @@ export class DocumentSync implements ChannelMember {
     } else {
       const { updateBytes } = membership.limits
       ledger.reconcile(answer.stateVector, updateBytes)
-      const rejectedAs = ledger.rejection?.code
-      // The reason for it may be gone.
-      if (
-        rejectedAs === 'read-only' ||
-        (rejectedAs === 'update-too-large' && ledger.fits(updateBytes))
-      )
-        ledger.resume()
+      // The reason for a refusal may be gone.
+      if (ledger.rejection?.code === 'read-only') ledger.resume()
+      ledger.resumeIfFits(answer.stateVector, updateBytes)
     }
     live.uploader.flush()
     handlers.handleJoined(membership, answer.awareness)
@@ -297,7 +293,7 @@ export class DocumentSync implements ChannelMember {
     })
   }
 
-  #uploader(membership: Membership, access: JoinAnswer['access']): Uploader {
+  #uploader(membership: Membership, { access, stateVector }: JoinAnswer): Uploader {
     const { ledger, clock, handlers, documentName } = this.#options
     const { channel, handle, limits } = membership
     return new Uploader(
@@ -305,6 +301,7 @@ export class DocumentSync implements ChannelMember {
         channel,
         handle,
         limits,
+        stateVector,
         ledger,
         clock,
         backoff: this.#backoff,

@@ -244,6 +244,13 @@ export class LocalCopy {
 
   #detach(): void {
     this.#state = 'over'
+    // Whoever still waits for what is stored will not get it. Without effect once it is there.
+    this.#whenLoaded.reject(
+      new ProviderError('destroyed', 'the local copy was let go before it was read', {
+        retry: 'never',
+        documentName: this.#options.documentName,
+      }),
+    )
     this.forgetJoin()
     this.#tracked?.attach(null)
   }

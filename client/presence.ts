@@ -3,6 +3,7 @@ import * as encoding from 'lib0/encoding'
 import { applyAwarenessUpdate, removeAwarenessStates, type Awareness } from 'y-protocols/awareness'
 import type { CancelTimer, Clock } from './clock.ts'
 import type { Membership } from './document-sync-options.ts'
+import { callListener } from './observable.ts'
 import { ProviderError } from './provider-error.ts'
 
 /** 25 positions a second look like movement; more only costs. */
@@ -65,7 +66,7 @@ export class Presence {
     const { awareness, origin, isTab } = this.#options
     const gone = [...this.#remote].filter((clientId) => !isTab(clientId))
     this.#remote.clear()
-    removeAwarenessStates(awareness, gone, origin)
+    callListener(() => removeAwarenessStates(awareness, gone, origin))
     // The server's clocks may start anew, and an older clock would hide a present person.
     for (const clientId of gone) awareness.meta.delete(clientId)
   }
@@ -121,8 +122,7 @@ export class Presence {
 
   #send(): void {
     const { awareness, clock, handleError } = this.#options
-    const state = awareness.getLocalState()
-    const json = state === null ? null : JSON.stringify(state)
+    const json = this.#writeState()
     // Awareness repeats itself every 15 s for peers that forget; the server does not forget.
     if (this.#membership === null || json === this.#sent) return
     const { channel, handle, limits } = this.#membership
@@ -141,6 +141,19 @@ export class Presence {
         ),
       )
     else channel.send('awareness', [handle, update])
+  }
+
+  /** The local state as JSON, or null for none. One that is no JSON is told about, and shown to nobody. */
+  #writeState(): string | null {
+    const state = this.#options.awareness.getLocalState()
+    try {
+      return state === null ? null : JSON.stringify(state)
+    } catch (cause) {
+      const text = 'the local presence state cannot be written as JSON'
+      const error = new ProviderError('malformed-awareness', text, { retry: 'never', cause })
+      this.#options.handleError(error)
+      return null
+    }
   }
 }
 

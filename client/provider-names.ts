@@ -1,13 +1,13 @@
-import { ObservableV2 } from 'lib0/observable'
 import type * as Y from 'yjs'
 import type { ConnectionStatus } from './connection-options.ts'
+import { Observable } from './observable.ts'
 import type { EditorAwareness, ProviderEvents, Scope } from './provider-events.ts'
 
 /**
  * The names under which the users of y-websocket, y-socket.io and Hocuspocus look for the same
  * things, so that changing the provider is changing an import.
  */
-export abstract class NamedProvider extends ObservableV2<ProviderEvents> {
+export abstract class NamedProvider extends Observable<ProviderEvents> {
   abstract readonly url: string
   abstract get doc(): Y.Doc
   abstract readonly name: string

@@ -14,6 +14,7 @@ import { Presence } from './presence.ts'
 import { ProviderError } from './provider-error.ts'
 import { AccessScope } from './access-scope.ts'
 import type { EditorAwareness, ProviderState, SaveState, Scope } from './provider-events.ts'
+import { callListener } from './observable.ts'
 import { NamedProvider } from './provider-names.ts'
 import {
   resolveConfig,
@@ -74,6 +75,8 @@ export class SocketIOProvider extends NamedProvider {
   })
   readonly #compatibility: Compatibility
   #isDestroyed = false
+  /** Between two histories: nothing is joined. */
+  #isReloading = false
 
   constructor(config: ProviderConfig)
   constructor(
@@ -152,7 +155,10 @@ export class SocketIOProvider extends NamedProvider {
     return this.#bound.local.whenLoaded.then(() => this)
   }
 
-  /** Resolves when there is something to show: from this device or from the server, whichever is first. */
+  /**
+   * Resolves when there is something to show: from this device or from the server, whichever is first. Rejects when neither will come:
+   * the provider was destroyed, or the server refused for good and nothing on this device can be read.
+   */
   get whenLoaded(): Promise<this> {
     return this.#ready.whenLoaded
   }
@@ -189,8 +195,7 @@ export class SocketIOProvider extends NamedProvider {
     this.shouldConnect = true
     this.#refusal = null
     this.#ready.restart()
-    this.connectBc()
-    this.connection.attach(this.#member)
+    this.#attach()
     for (const provider of this.subdocuments.values()) provider.connect()
   }
 
@@ -211,6 +216,8 @@ export class SocketIOProvider extends NamedProvider {
         { code: CLOSED_HERE, reason: 'disconnect was called', wasClean: true },
         this,
       ])
+    // A listener may have wanted it back while we were still leaving.
+    if (this.shouldConnect) this.#attach()
   }
 
   /** Edits and presence are exchanged with other tabs of this browser. */
@@ -231,10 +238,11 @@ export class SocketIOProvider extends NamedProvider {
   /** Disconnects for good and leaves the Y.Doc, and an Awareness that was given, as they are. */
   override destroy(): void {
     if (this.#isDestroyed) return
+    // First, so that no listener brings it back.
+    this.#isDestroyed = true
     this.#bound.subdocuments?.destroy()
     this.disconnect()
     this.disconnectBc()
-    this.#isDestroyed = true
     this.#compatibility.destroy()
     this.#bound.changes.stop()
     this.#bound.local.destroy()
@@ -246,7 +254,7 @@ export class SocketIOProvider extends NamedProvider {
       documentName: this.name,
     })
     this.#bound.saving.rejectWaiters(this.#refusal)
-    this.#ready.end(this.#refusal)
+    this.#endReadiness(this.#refusal)
     this.emit('destroy', [this])
     this.#view.close()
     super.destroy()
@@ -363,7 +371,9 @@ export class SocketIOProvider extends NamedProvider {
         this.#bound.sync.handleDown()
         const event = { code: CLOSED_ABNORMALLY, reason, wasClean: false }
         this.emit('connection-close', [event, this])
-        if (this.configuration.shouldReconnect?.(event, this) === false) this.disconnect()
+        callListener(() => {
+          if (this.configuration.shouldReconnect?.(event, this) === false) this.disconnect()
+        })
       },
       handleFailedAttempt: (error) => {
         this.emit('connection-error', [error, this])
@@ -380,7 +390,7 @@ export class SocketIOProvider extends NamedProvider {
   #handleSynced(isSynced: boolean): void {
     if (isSynced) this.#handleContent()
     this.#ready.handleSynced(isSynced)
-    this.doc.emit('sync', [isSynced, this.doc])
+    callListener(() => this.doc.emit('sync', [isSynced, this.doc]))
     this.emit('sync', [isSynced])
     if (isSynced) this.emit('synced', [{ state: true }])
     this.#view.refresh()
@@ -399,7 +409,7 @@ export class SocketIOProvider extends NamedProvider {
   /** There is something to show. */
   #handleContent(): void {
     this.#ready.handleLoaded()
-    if (!this.doc.isLoaded) this.doc.emit('load', [this.doc])
+    if (!this.doc.isLoaded) callListener(() => this.doc.emit('load', [this.doc]))
   }
 
   /**
@@ -408,17 +418,20 @@ export class SocketIOProvider extends NamedProvider {
    */
   async #reload(error: ProviderError): Promise<void> {
     const { doc: document, local, changes, subdocuments, saving, tabs } = this.#bound
-    const update = this.pendingUpdate()
+    this.#isReloading = true
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
     this.#report(error)
-    changes.stop()
     const { isOpen: hadTabs } = tabs
     tabs.close()
     subdocuments?.destroy()
-    saving.rejectWaiters(error)
     const source = await local.setAside()
+    saving.rejectWaiters(error)
+    this.#isReloading = false
     if (this.#isDestroyed) return
+    // Only now: what was typed meanwhile belongs to it.
+    const update = this.pendingUpdate()
+    changes.stop()
     const doc = new Y.Doc({ guid: document.guid, gc: document.gc, meta: document.meta as unknown })
     this.#ownAwareness?.moveTo(doc)
     moveLocalState(this.awareness, doc)
@@ -432,6 +445,12 @@ export class SocketIOProvider extends NamedProvider {
     if (this.shouldConnect) this.connection.attach(this.#member)
   }
 
+  #attach(): void {
+    if (this.#isReloading) return
+    this.connectBc()
+    this.connection.attach(this.#member)
+  }
+
   #handleEnded(error: ProviderError): void {
     if (error.code === 'document-reset' && this._observers.has('reload')) {
       void this.#reload(error)
@@ -439,14 +458,26 @@ export class SocketIOProvider extends NamedProvider {
     }
     this.#refusal = error
     this.shouldConnect = false
+    // Before anybody hears of it: a listener may connect again.
+    this.#bound.saving.rejectWaiters(error)
+    this.#endReadiness(error)
     this.disconnectBc()
     this.connection.detach(this.#member)
     this.#setStatus('disconnected')
     this.#report(error)
     this.#scope.handleRefused(error, true)
     this.emit('closed', [{ code: closeCode(error.code), reason: error.code, wasClean: true }, this])
-    this.#bound.saving.rejectWaiters(error)
+  }
+
+  #endReadiness(error: ProviderError): void {
     this.#ready.end(error)
+    const { persistence, whenLoaded } = this.#bound.local
+    // What is on this device may still be read.
+    if (persistence === null) this.#ready.endLoading(error)
+    else
+      whenLoaded.catch(() => {
+        if (this.#refusal === error) this.#ready.endLoading(error)
+      })
   }
 
   #setStatus(status: ConnectionStatus): void {

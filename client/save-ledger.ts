@@ -2,7 +2,7 @@ import type * as Y from 'yjs'
 import { CHUNK_BYTES, mergeAsTree } from '../protocol/index.ts'
 import { PendingBuffer, type PendingPiece } from './pending-buffer.ts'
 import type { ProviderError } from './provider-error.ts'
-import { coversMissing, encodeIntegrated } from './upload-plan.ts'
+import { coversMissing, encodeIntegrated, encodeRemaining } from './upload-plan.ts'
 
 /**
  * Merging in Yjs leaves every keystroke a struct of its own, 11 bytes; the document joins them to runs
@@ -118,16 +118,34 @@ export class SaveLedger {
     if (isExact && !isMuch) return
     const update = encodeIntegrated(this.#doc, serverStateVector)
     if (isExact && !this.#isBetter(update, pending, maxBytes)) return
+    this.#replaceWaiting(update)
+    this.#handleChange()
+  }
+
+  #replaceWaiting(update: Uint8Array | null): void {
     const changes = Math.max(1, this.#waiting.changes)
     this.#isUnverified = false
     this.#waiting.clear()
     if (update !== null) this.#waiting.add({ update, changes })
-    this.#handleChange()
   }
 
   /** Whether each of the waiting changes fits in a message of this size. */
   fits(maxBytes: number): boolean {
     return !this.#isUnverified && this.#waiting.largestBytes <= maxBytes
+  }
+
+  /**
+   * Something was refused for its size: sends again if the server takes more by now, or if what remains of it is smaller, since it was
+   * deleted or undone.
+   */
+  resumeIfFits(serverStateVector: Uint8Array, maxBytes: number): void {
+    if (this.#rejection?.code !== 'update-too-large') return
+    if (!this.fits(maxBytes)) {
+      const update = encodeRemaining(this.#doc, serverStateVector)
+      if (update === null || update.length > maxBytes) return
+      this.#replaceWaiting(update)
+    }
+    this.resume()
   }
 
   /** Whether what the document says of the changes that wait should be sent in their place. */

@@ -1,3 +1,5 @@
+import { callListener } from './observable.ts'
+
 /**
  * A state as views want it: one object that stays the same until something in it changes, and a
  * call when it does. Values are compared by identity, one level deep.
@@ -31,7 +33,7 @@ export class StateView<State extends object> {
     if (this.#subscribers.size === 0) return
     const last = this.#state
     const state = this.current()
-    if (state !== last) for (const run of [...this.#subscribers]) run(state)
+    if (state !== last) for (const run of [...this.#subscribers]) callListener(() => run(state))
   }
 
   close(): void {

@@ -4,6 +4,7 @@ import {
   removeAwarenessStates,
   type Awareness,
 } from 'y-protocols/awareness'
+import { callListener } from './observable.ts'
 
 interface AwarenessChange {
   readonly added: readonly number[]
@@ -44,7 +45,9 @@ export class TabPresence {
   announce(): void {
     const { awareness, post } = this.#options
     const { clientID, meta } = awareness
-    if (meta.has(clientID)) post(clientID, encodeAwarenessUpdate(awareness, [clientID]))
+    // What the application announces may be no JSON.
+    if (meta.has(clientID))
+      callListener(() => post(clientID, encodeAwarenessUpdate(awareness, [clientID])))
   }
 
   /** A tab is known to be this client, and stays so if the server loses sight of it. */
@@ -56,7 +59,7 @@ export class TabPresence {
     const { awareness, origin, isOfServer } = this.#options
     if (clientId === awareness.clientID) return
     this.#clients.set(tab, clientId)
-    if (!isOfServer(clientId)) applyAwarenessUpdate(awareness, update, origin)
+    if (!isOfServer(clientId)) callListener(() => applyAwarenessUpdate(awareness, update, origin))
   }
 
   handleGone(tab: string): void {
@@ -64,7 +67,7 @@ export class TabPresence {
     const clientId = this.#clients.get(tab)
     this.#clients.delete(tab)
     if (clientId === undefined || this.has(clientId) || isOfServer(clientId)) return
-    removeAwarenessStates(awareness, [clientId], origin)
+    callListener(() => removeAwarenessStates(awareness, [clientId], origin))
     awareness.meta.delete(clientId)
   }
 

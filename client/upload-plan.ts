@@ -38,6 +38,19 @@ export function encodeIntegrated(doc: Y.Doc, beyond?: Uint8Array): Uint8Array | 
   }
 }
 
+/**
+ * As `encodeIntegrated`, without the content of what is deleted: an undo manager keeps it in the document. Takes as much memory as the
+ * document for a moment. Null also when something in the document waits for what never came.
+ */
+export function encodeRemaining(doc: Y.Doc, beyond: Uint8Array): Uint8Array | null {
+  if (doc.store.pendingStructs !== null) return null
+  const copy = new Y.Doc()
+  Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc))
+  const update = encodeIntegrated(copy, beyond)
+  copy.destroy()
+  return update
+}
+
 /** Whether the document has every struct of a state vector. */
 export function hasEverything(doc: Y.Doc, stateVector: Uint8Array): boolean {
   const mine = Y.decodeStateVector(Y.encodeStateVector(doc))

@@ -20,11 +20,15 @@ import type { Outcome } from './wire.ts'
  * beyond it keystrokes are merged into fewer messages, which is cheaper for everybody.
  */
 const WINDOW = 16
+/** Nobody has edited for this long: somebody who takes a paste back that was too large has done so. */
+const QUIET_MS = 2000
 
 interface UploaderOptions {
   readonly channel: Channel
   readonly handle: DocumentHandle
   readonly limits: JoinAnswer['limits']
+  /** What the server had at the join. */
+  readonly stateVector: Uint8Array
   readonly ledger: SaveLedger
   readonly clock: Clock
   readonly backoff: Backoff
@@ -46,6 +50,7 @@ export class Uploader {
   /** Later messages would overtake an update that goes in chunks. */
   #endUpload: (() => void) | null = null
   #cancelPause: CancelTimer | null = null
+  #cancelLook: CancelTimer | null = null
 
   constructor(options: UploaderOptions, access: JoinAnswer['access']) {
     this.#options = options
@@ -54,7 +59,9 @@ export class Uploader {
 
   /** Sends what waits once the present turn is over, so that its changes become one message. */
   schedule(): void {
-    if (this.#isScheduled || this.#isStopped) return
+    if (this.#isStopped) return
+    this.#lookAgain()
+    if (this.#isScheduled) return
     this.#isScheduled = true
     this.#options.clock.afterTurn(() => {
       this.#isScheduled = false
@@ -90,7 +97,23 @@ export class Uploader {
     this.#endUpload = null
     this.#cancelPause?.()
     this.#cancelPause = null
+    this.#cancelLook?.()
+    this.#cancelLook = null
     this.#options.ledger.putAllBack()
+  }
+
+  /** After a refusal for size each change may be the one that makes it fit, an undo as a rule. */
+  #lookAgain(): void {
+    const { ledger, clock, stateVector, limits } = this.#options
+    if (ledger.rejection?.code !== 'update-too-large') return
+    // By its own word the server should have taken it. The next join asks again.
+    if (ledger.fits(limits.updateBytes)) return
+    this.#cancelLook?.()
+    this.#cancelLook = clock.setTimer(QUIET_MS, () => {
+      this.#cancelLook = null
+      ledger.resumeIfFits(stateVector, limits.updateBytes)
+      this.flush()
+    })
   }
 
   #canSend(): boolean {

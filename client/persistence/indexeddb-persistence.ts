@@ -1,8 +1,8 @@
-import { ObservableV2 } from 'lib0/observable'
 import * as Y from 'yjs'
 import { mergeAsTree, type Epoch } from '../../protocol/index.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import { deferred } from '../deferred.ts'
+import { Observable } from '../observable.ts'
 import { ProviderError } from '../provider-error.ts'
 import { isEmptyDocument } from '../upload-plan.ts'
 import {
@@ -43,7 +43,7 @@ const LOAD_PATIENCE_MS = 20_000
  * What cannot be stored stays in memory and is tried again, with growing pauses of up to 30 seconds.
  */
 export class IndexedDBPersistence
-  extends ObservableV2<IndexedDBPersistenceEvents>
+  extends Observable<IndexedDBPersistenceEvents>
   implements TrackedPersistence
 {
   readonly name: string

@@ -80,6 +80,8 @@ test('T65 after destroy no listener, timer or socket is left', () => {
   provider.awareness.setLocalStateField('at', 2)
   provider.destroy()
   expect(listeners(doc)).toBe(before)
+  // Another document may use the socket in the same turn.
+  clock.endTurn()
   expect(listeners(provider)).toBe(0)
   expect(clock.timers).toBe(0)
   expect(wire.isClosedByClient).toBe(true)
@@ -110,6 +112,7 @@ test('T65 a provider that waits to reconnect leaves nothing either', () => {
   network.wire.break()
   expect(clock.timers).toBeGreaterThan(0)
   provider.destroy()
+  clock.endTurn()
   expect(clock.timers).toBe(0)
   clock.advance(120_000)
   expect(network.wires).toHaveLength(1)
@@ -144,8 +147,10 @@ test('T26 two documents on one socket, closed with the last', () => {
   expect(wire.take('join').args[0].document).toBe('one')
   expect(wire.take('join').args[0].document).toBe('two')
   first.provider.destroy()
+  first.clock.endTurn()
   expect(wire.isClosedByClient).toBe(false)
   second.provider.destroy()
+  first.clock.endTurn()
   expect(wire.isClosedByClient).toBe(true)
 })
 
@@ -273,4 +278,45 @@ test('subscribe calls with the state and its changes; the snapshot is the same o
   stop()
   type('b')
   expect(states).toHaveLength(count)
+})
+
+test('[SYNC11] one document after another in one turn: the socket stays', () => {
+  const first = scene({ name: 'one' })
+  const wire = first.join()
+  first.provider.destroy()
+  const second = scene({ name: 'two', on: first })
+  first.clock.endTurn()
+  expect(wire.takeNotices('leave')).toHaveLength(1)
+  expect(second.network.wires).toHaveLength(1)
+  second.join()
+  expect(second.provider.synced).toBe(true)
+})
+
+test('[SYNC10] two providers on one Y.Doc: what the server sent to the one is no news from the other', () => {
+  const first = scene()
+  const second = scene({ on: first, doc: first.doc })
+  const { wire, clock } = first
+  wire.open()
+  wire.take('join').answer(joined())
+  wire.take('join').answer(joined())
+  clock.endTurn()
+  wire.relay(HANDLE, 1, 1, new OtherEditor().type('hi'))
+  clock.endTurn()
+  expect(first.text()).toBe('hi')
+  expect(wire.count('update')).toBe(0)
+  expect([first.provider.saveState, second.provider.saveState]).toEqual(['saved', 'saved'])
+})
+
+test('[SYNC3] whenLoaded rejects when nothing will come any more, and can be had again after connect', async () => {
+  const { provider, wire, join } = scene()
+  wire.open()
+  wire.take('join').refuse('forbidden')
+  await expect(provider.whenLoaded).rejects.toMatchObject({ code: 'forbidden' })
+  provider.connect()
+  const { whenLoaded } = provider
+  join()
+  expect(await whenLoaded).toBe(provider)
+  const gone = scene()
+  gone.provider.destroy()
+  await expect(gone.provider.whenLoaded).rejects.toMatchObject({ code: 'destroyed' })
 })

@@ -234,3 +234,14 @@ test('T40 others come and go while a large document loads: who left is not there
   s.wire.break()
   expect(others()).toEqual([])
 })
+
+test('a presence state that is no JSON is told, shown to nobody, and keeps nothing from working', () => {
+  const { provider, join, events } = scene()
+  provider.awareness.setLocalState({ count: 1n })
+  const wire = join()
+  expect(provider.synced).toBe(true)
+  expect(events).toContain('error:malformed-awareness')
+  expect(wire.takeNotices('awareness')).toEqual([])
+  provider.awareness.setLocalState({ count: 1 })
+  expect(wire.takeNotices('awareness')).toHaveLength(1)
+})
