@@ -50,6 +50,7 @@ export function documentTabs(
         ledger.markUnverified()
         sync.rejoin()
       },
+      handleGone: () => local.handleTabGone(),
       handleStanding: () => saving.refresh(),
       handleError,
     },

@@ -145,6 +145,11 @@ export class LocalCopy {
     this.#tracked?.stampEpoch(epoch)
   }
 
+  /** A tab that had the document is gone. */
+  handleTabGone(): void {
+    this.#tracked?.handlePageGone?.()
+  }
+
   /** Every change is durable on the server. */
   handleSaved(): void {
     this.#tracked?.confirm()

@@ -15,6 +15,7 @@ import {
 } from './tab-message.ts'
 import type { OpenTabPort, TabPort } from './tab-port.ts'
 import { TabPresence } from './tab-presence.ts'
+import { isEmptyDocument } from './upload-plan.ts'
 
 /** Half of the time after which y-protocols takes somebody for gone. */
 const PING_INTERVAL_MS = 15_000
@@ -45,6 +46,8 @@ interface TabChannelOptions {
     handleEpoch(epoch: Epoch): void
     /** A tab that was to upload its changes may not have done so. */
     handleAbandoned(): void
+    /** A tab closed, or fell silent. */
+    handleGone(): void
     /** `isWaiting` may have changed. */
     handleStanding(): void
     handleError(error: ProviderError): void
@@ -215,6 +218,9 @@ export class TabChannel {
       this.#handleGone(message.from, message.hasUnsaved)
       return
     }
+    // What we have posted is in that history by now, or will be: whoever has it uploads it there.
+    if (message.epoch !== null && ours === null && !isEmptyDocument(this.#options.doc))
+      this.#options.handlers.handleEpoch(message.epoch)
     const isNew = !this.#peers.has(message.from)
     const peer = this.#handleStanding(message)
     if (isNew && message.body.type !== 'hello') this.#presence.announce()
@@ -290,6 +296,7 @@ export class TabChannel {
     this.#forget(tab)
     // If it did not upload, we have taken its changes for ours all along.
     if (peer.uploads && hasUnsaved) this.#takeOver()
+    this.#options.handlers.handleGone()
     this.#options.handlers.handleStanding()
   }
 

@@ -57,6 +57,31 @@ export const readRows: Work<StoredRows> = ({ updates, custom }) => {
   })
 }
 
+/** Unconfirmed rows other than these. */
+export const readOrphans =
+  (known: ReadonlySet<number>): Work<StoredRows> =>
+  ({ updates, custom }) => {
+    const rows: Row[] = []
+    const pending = new Map<number, number>()
+    const label = custom.get(LABEL) as IDBRequest<Label | undefined>
+    afterRequest(custom.getAllKeys(allBelow('pending')), (keys) => {
+      for (const key of keys) {
+        const row = (key as [string, string, number])[2]
+        if (known.has(row)) continue
+        afterRequest(custom.get(key) as IDBRequest<number>, (changes) => pending.set(row, changes))
+        afterRequest(updates.get(row) as IDBRequest<Uint8Array | undefined>, (update) => {
+          if (update !== undefined) rows.push({ key: row, update })
+        })
+      }
+    })
+    return () => ({
+      rows,
+      pending,
+      label: label.result ?? NO_LABEL,
+      hasLabel: label.result !== undefined,
+    })
+  }
+
 /** How many changes no server has confirmed. */
 export const countPending: Work<number> = ({ custom }) => {
   const changes = custom.getAll(allBelow('pending')) as IDBRequest<number[]>

@@ -1,6 +1,6 @@
 import * as Y from 'yjs'
 import { mergeAsTree, type Epoch } from '../../protocol/index.ts'
-import { systemClock, type Clock } from '../clock.ts'
+import { systemClock, type CancelTimer, type Clock } from '../clock.ts'
 import { deferred } from '../deferred.ts'
 import { Observable } from '../observable.ts'
 import { ProviderError } from '../provider-error.ts'
@@ -8,11 +8,13 @@ import { isEmptyDocument } from '../upload-plan.ts'
 import {
   clearAside,
   readAside,
+  readOrphans,
   readRows,
   setRowsAside,
   type AsideCopy,
   type StoredRows,
 } from './document-rows.ts'
+import { noteEnding, whenEnded } from './ending-databases.ts'
 import { deleteDatabase, IndexedDatabase } from './indexed-database.ts'
 import { becomeKeeper } from './keeper-lock.ts'
 import { forgetDatabase, registerDatabase } from './known-databases.ts'
@@ -34,6 +36,8 @@ export type IndexedDBPersistenceEvents = {
 
 /** Some browsers leave the opening of a database unanswered for good. After this the document goes on without. */
 const LOAD_PATIENCE_MS = 20_000
+/** A page that is closed has stored its last changes by then, or never will. */
+const ORPHAN_PAUSE_MS = 2000
 
 /**
  * Keeps a Y.Doc in IndexedDB, in a database that is named as it was told and laid out as
@@ -67,6 +71,8 @@ export class IndexedDBPersistence
   /** The code that was told last, until it works again. */
   #reported: string | null = null
   #isUnreadable = false
+  #isKeeper = false
+  #cancelOrphans: CancelTimer | null = null
   #ending: Promise<void> | null = null
 
   constructor(name: string, doc: Y.Doc, { clock = systemClock }: IndexedDBPersistenceOptions = {}) {
@@ -94,7 +100,12 @@ export class IndexedDBPersistence
     this.#whenSynced.promise.catch(() => undefined)
     doc.on('update', this.#handleUpdate)
     doc.on('destroy', this.#handleDestroy)
-    this.#releaseKeeper = becomeKeeper(name, (isKeeper) => this.#writer.setKeeper(isKeeper))
+    this.#releaseKeeper = becomeKeeper(name, (isKeeper) => {
+      this.#isKeeper = isKeeper
+      this.#writer.setKeeper(isKeeper)
+      // Somebody else was it before.
+      if (isKeeper) this.handlePageGone()
+    })
     void this.#load()
   }
 
@@ -116,6 +127,16 @@ export class IndexedDBPersistence
 
   stampEpoch(epoch: Epoch): void {
     this.#writer.stampEpoch(epoch)
+  }
+
+  /**
+   * Another page may have stored changes after we had read the database, and be gone: the keeper sees to them, else they would wait for
+   * somebody to open the document anew.
+   */
+  handlePageGone(): void {
+    if (!this.#isKeeper || this.#ending !== null) return
+    this.#cancelOrphans?.()
+    this.#cancelOrphans = this.#clock.setTimer(ORPHAN_PAUSE_MS, () => void this.#adoptOrphans())
   }
 
   confirm(): void {
@@ -175,7 +196,10 @@ export class IndexedDBPersistence
   /** Ends the storing, once what waits is stored. The stored document stays. */
   // oxlint-disable-next-line typescript/no-misused-promises -- as y-indexeddb's, which editors await
   override destroy(): Promise<void> {
-    this.#ending ??= this.#end()
+    if (this.#ending === null) {
+      this.#ending = this.#end()
+      noteEnding(this.name, this.#ending)
+    }
     return this.#ending
   }
 
@@ -219,6 +243,7 @@ export class IndexedDBPersistence
       ),
     )
     try {
+      await whenEnded(this.name)
       let stored = await this.#database.read(readRows)
       const { epoch } = stored.label
       if (epoch !== null && this.#client?.acceptsEpoch(epoch) === false) {
@@ -297,6 +322,33 @@ export class IndexedDBPersistence
     return failures.length === 0
   }
 
+  async #adoptOrphans(): Promise<void> {
+    if (!this.synced || !this.#isKeeper) return
+    try {
+      const orphans = await this.#database.read(readOrphans(this.#writer.knownPending))
+      if (orphans.rows.length === 0 || this.#ending !== null) return
+      // Set aside meanwhile, or of another history: not ours to touch.
+      if (!this.#writer.isOf(orphans.label)) return
+      const snapshot = Y.snapshot(this.doc)
+      const missing = orphans.rows.filter(
+        ({ update }) => !Y.snapshotContainsUpdate(snapshot, update),
+      )
+      this.#apply({ ...orphans, rows: missing })
+      this.#writer.adopt(orphans.rows)
+      const pending = pendingOf({ ...orphans, rows: missing })
+      if (pending === null) this.#client?.handleStored()
+      else
+        this.#client?.handleLoaded({
+          epoch: orphans.label.epoch,
+          pending: pending.update,
+          pendingChanges: pending.changes,
+          isUnverified: false,
+        })
+    } catch (cause) {
+      this.#report(cause, 'read what another page has stored')
+    }
+  }
+
   #tellClient(): void {
     if (this.#loaded !== null)
       this.#client?.handleLoaded({ ...this.#loaded, isUnverified: this.#isUnverified })
@@ -322,6 +374,7 @@ export class IndexedDBPersistence
   async #end(): Promise<void> {
     this.doc.off('update', this.#handleUpdate)
     this.doc.off('destroy', this.#handleDestroy)
+    this.#cancelOrphans?.()
     await this.#loadEnded.promise
     await this.#writer.finish()
     this.#database.close()

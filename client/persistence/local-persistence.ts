@@ -55,6 +55,8 @@ export interface TrackedPersistence extends LocalPersistence {
   stampEpoch(epoch: Epoch): void
   /** Everything that the document holds now is durable on the server. */
   confirm(): void
+  /** Another page that had the document is gone, and may have left unconfirmed changes on the device. */
+  handlePageGone?(): void
   /** The history that is stored has ended: keeps its bytes apart, and ends this persistence. */
   setAside(): Promise<void>
 }

@@ -97,6 +97,24 @@ export class RowWriter {
     this.#schedule()
   }
 
+  /** The unconfirmed rows that somebody here answers for. */
+  get knownPending(): ReadonlySet<number> {
+    return new Set([...this.#pendingRows, ...this.#nowConfirmed])
+  }
+
+  /** Whether rows with this label belong to what is written here. */
+  isOf({ generation, epoch }: StoredRows['label']): boolean {
+    return this.#hasLabel && generation === this.#generation && epoch === this.#epoch
+  }
+
+  /** Unconfirmed rows of a page that is gone, which are in the document by now. */
+  adopt(rows: StoredRows['rows']): void {
+    for (const { key } of rows) {
+      this.#pendingRows.add(key)
+      this.#lastKnownRow = Math.max(this.#lastKnownRow, key)
+    }
+  }
+
   add(update: Uint8Array, isConfirmed: boolean): void {
     if (this.#state === 'over') return
     if (isConfirmed) this.#addConfirmed(update)

@@ -141,7 +141,8 @@ export function storyOf(seed: number): Story {
   const documents = random.chance(0.6) ? 1 : 1 + random.below(3)
   const tabs = random.chance(0.2) ? 2 : 1
   // What only a reader still holds after a backup was restored is rightly refused.
-  const mayRead = weights['restore'] === undefined && devices?.keepsCopies !== true
+  // Pages of one device are one person; what a page took from another is refused when both turn out to be readers.
+  const mayRead = weights['restore'] === undefined && devices === undefined
   const readers = clients > 1 && random.chance(0.2) && mayRead ? 1 : 0
   const isLossy = random.chance(0.2)
   const kinds = Object.entries(weights).flatMap(([kind, weight]) =>

@@ -3,8 +3,12 @@ import type { OpenTabPort } from '../../../client/tab-port.ts'
 import type { Life } from '../timeline.ts'
 import type { Device } from './device.ts'
 
+let pagesEver = 0
+
 /** A page of a browser: what it has begun ends with it. */
 export class Page {
+  /** Tells what this page asks of the browser's globals from what any other page of this process ever asked. */
+  readonly key = `page-${++pagesEver}`
   readonly device: Device
   readonly life: Life
   readonly clock: Clock
@@ -14,11 +18,6 @@ export class Page {
     this.life = life
     this.clock = clock
     device.pages.set(this.key, this)
-  }
-
-  /** Tells what this page asks of the browser's globals from what others ask. */
-  get key(): string {
-    return this.life.name
   }
 
   later(run: () => void): void {
