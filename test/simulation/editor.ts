@@ -59,8 +59,7 @@ export class Editor {
   }
 
   get isAtRest(): boolean {
-    const { synced, saveState, hasUnsyncedChanges, localSynced } = this.#provider
-    if (this.#options.keepsCopy && !localSynced) return false
+    const { synced, saveState, hasUnsyncedChanges } = this.#provider
     return synced && saveState === 'saved' && !hasUnsyncedChanges
   }
 
