@@ -62,6 +62,13 @@ export class DocumentChanges {
   }
 
   readonly #handleTransaction = (transaction: Y.Transaction): void => {
+    // What a reader's Yjs would tidy up nobody else hears of: what is written between two such marks later would look different here.
+    if (this.#options.isReadOnly()) leaveMarks(transaction)
     if (this.#options.isReadOnly() && isFormatCleanup(transaction)) this.#cleanups.add(transaction)
   }
+}
+
+/** Yjs asks after this event whether to remove marks without effect. Not public; where it is called otherwise, the reader tidies up. */
+function leaveMarks(transaction: Y.Transaction & { _needFormattingCleanup?: boolean }): void {
+  transaction._needFormattingCleanup = false
 }

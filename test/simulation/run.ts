@@ -112,7 +112,7 @@ async function comeToRest(world: World): Promise<void> {
   const reason = whyRestless(world, wasLossy)
   if (reason !== null) world.fault(`no rest: ${reason}`)
   if (world.faults.length > 0) return
-  await forgetMarks(world)
+  await forgetMarks(world, wasLossy)
   await world.restart()
   const stored = await readStored(world.disk, world.names)
   for (const [name, { doc }] of stored) {
@@ -130,12 +130,13 @@ async function comeToRest(world: World): Promise<void> {
 }
 
 /** What a page left behind is marked as unconfirmed until the document is opened again: then the marks must go. */
-async function forgetMarks(world: World): Promise<void> {
+async function forgetMarks(world: World, wasLossy: boolean): Promise<void> {
   const isMarked = (): boolean =>
     world.devices.some(({ pendingDatabases }) => pendingDatabases.length > 0)
   if (!isMarked()) return
   for (const index of world.editors.keys()) world.replace(index)
-  for (let ms = 0; ms < REST_MINUTES * 60_000 && isMarked(); ms += LOOK_EVERY_MS) {
+  const isOver = (): boolean => !isMarked() && whyRestless(world, wasLossy) === null
+  for (let ms = 0; ms < REST_MINUTES * 60_000 && !isOver(); ms += LOOK_EVERY_MS) {
     await world.pass(LOOK_EVERY_MS)
     replaceEnded(world)
   }

@@ -1,5 +1,5 @@
 import type { Page } from './page.ts'
-import { KeyRange, ObjectStore } from './stored-keys.ts'
+import { type KeyRange, ObjectStore } from './stored-keys.ts'
 
 type Mode = 'readonly' | 'readwrite'
 
