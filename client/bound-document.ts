@@ -69,7 +69,7 @@ export function bindDocument(
     source,
     waitMs: configuration.waitForPersistence,
     ledger,
-    isConfirmed: (origin, transaction) => bound().changes.isConfirmed(origin, transaction),
+    isConfirmed: (origin) => bound().changes.isConfirmed(origin),
     handlers: {
       ...handlers.local,
       handleStored: () => bound().saving.refresh(),

@@ -1,5 +1,4 @@
 import type * as Y from 'yjs'
-import { isFormatCleanup } from './format-cleanup.ts'
 
 interface DocumentChangesOptions {
   readonly doc: Y.Doc
@@ -25,8 +24,6 @@ interface DocumentChangesOptions {
 /** Sorts what happens in a Y.Doc by what it means for the server. */
 export class DocumentChanges {
   readonly #options: DocumentChangesOptions
-  /** What Yjs tidied up in a document that we only read: nobody's edit, and not to be refused as one. */
-  readonly #cleanups = new WeakSet<Y.Transaction>()
 
   constructor(options: DocumentChangesOptions) {
     this.#options = options
@@ -36,9 +33,9 @@ export class DocumentChanges {
     doc.on('destroy', options.handlers.handleDestroy)
   }
 
-  /** Whether a change needs to be sent by nobody: it is the server's own, or Yjs's. */
-  isConfirmed(origin: unknown, transaction: Y.Transaction): boolean {
-    return this.#options.isFromServer(origin) || this.#cleanups.has(transaction)
+  /** Whether a change needs to be sent by nobody: it is the server's own. */
+  isConfirmed(origin: unknown): boolean {
+    return this.#options.isFromServer(origin)
   }
 
   stop(): void {
@@ -56,7 +53,7 @@ export class DocumentChanges {
   ): void => {
     const { handlers, isFromServer, isTaken, isLive } = this.#options
     if (isFromServer(origin)) handlers.handleRemote(update)
-    else if (this.#cleanups.has(transaction) || isTaken(origin)) return
+    else if (isTaken(origin)) return
     else if (!transaction.local && !isLive()) handlers.handleUnverified()
     else handlers.handleLocal(update)
   }
@@ -64,11 +61,10 @@ export class DocumentChanges {
   readonly #handleTransaction = (transaction: Y.Transaction): void => {
     // What a reader's Yjs would tidy up nobody else hears of: what is written between two such marks later would look different here.
     if (this.#options.isReadOnly()) leaveMarks(transaction)
-    if (this.#options.isReadOnly() && isFormatCleanup(transaction)) this.#cleanups.add(transaction)
   }
 }
 
-/** Yjs asks after this event whether to remove marks without effect. Not public; where it is called otherwise, the reader tidies up. */
+/** Yjs asks after this event whether to remove marks without effect, as edits of this client. The field is not public; a test holds it. */
 function leaveMarks(transaction: Y.Transaction & { _needFormattingCleanup?: boolean }): void {
   transaction._needFormattingCleanup = false
 }

@@ -38,8 +38,8 @@ export function documentTabs(
       hasUnsaved: ledger.unsyncedChanges > 0,
     }),
     mayShare,
-    isKnownToTabs: (origin, transaction) =>
-      changes.isConfirmed(origin, transaction) || (origin !== null && origin === local.persistence),
+    isKnownToTabs: (origin) =>
+      changes.isConfirmed(origin) || (origin !== null && origin === local.persistence),
     isOfServer,
     handlers: {
       handleEpoch: (epoch) => {

@@ -31,7 +31,7 @@ interface LocalCopyOptions {
   readonly ledger: SaveLedger
   readonly clock: Clock
   /** Whether a change is the server's own, so that nobody needs to send it. */
-  readonly isConfirmed: (origin: unknown, transaction: Y.Transaction) => boolean
+  readonly isConfirmed: (origin: unknown) => boolean
   readonly handlers: {
     /** What is stored is in the document. */
     handleLoaded(): void

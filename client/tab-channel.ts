@@ -39,7 +39,7 @@ interface TabChannelOptions {
   /** What we hold may be given to others, and theirs may come in: not for one who only reads, or whose copy has diverged. */
   readonly mayShare: () => boolean
   /** Somebody else brings this change to the tabs: the server, or a database that they share. */
-  readonly isKnownToTabs: (origin: unknown, transaction: Y.Transaction) => boolean
+  readonly isKnownToTabs: (origin: unknown) => boolean
   readonly isOfServer: (clientId: number) => boolean
   readonly handlers: {
     /** What follows belongs to this history; ours was not known. */
@@ -193,15 +193,10 @@ export class TabChannel {
     this.#port?.post(writeTabMessage({ from: this.#id, ...told, body }))
   }
 
-  readonly #handleUpdate = (
-    update: Uint8Array,
-    origin: unknown,
-    _doc: Y.Doc,
-    transaction: Y.Transaction,
-  ): void => {
+  readonly #handleUpdate = (update: Uint8Array, origin: unknown): void => {
     const { mayShare, isKnownToTabs } = this.#options
     // Also one that another provider on this Y.Doc took from the tabs: nothing is said twice.
-    if (origin instanceof TabChannel || isKnownToTabs(origin, transaction) || !mayShare()) return
+    if (origin instanceof TabChannel || isKnownToTabs(origin) || !mayShare()) return
     this.#post({ type: 'edit', update })
   }
 

@@ -219,16 +219,11 @@ export class IndexedDBPersistence
     await forgetDatabase(this.name)
   }
 
-  readonly #handleUpdate = (
-    update: Uint8Array,
-    origin: unknown,
-    _doc: Y.Doc,
-    transaction: Y.Transaction,
-  ): void => {
+  readonly #handleUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === this) return
     // Nobody counts it who would send it.
     if (this.#client === null) this.#isUnverified = true
-    this.#writer.add(update, this.#client?.isConfirmed(origin, transaction) ?? false)
+    this.#writer.add(update, this.#client?.isConfirmed(origin) ?? false)
   }
 
   readonly #handleDestroy = (): void => void this.destroy()

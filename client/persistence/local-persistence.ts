@@ -1,4 +1,3 @@
-import type * as Y from 'yjs'
 import type { Epoch } from '../../protocol/index.ts'
 import type { ProviderError } from '../provider-error.ts'
 
@@ -36,7 +35,7 @@ export interface PersistenceClient {
   readonly documentName: string
   readonly serverUrl: string
   /** Whether the server has this change already, so that nobody needs to send it. */
-  isConfirmed(origin: unknown, transaction: Y.Transaction): boolean
+  isConfirmed(origin: unknown): boolean
   /** Asked before stored bytes enter the document: false sets them aside, since they are of another history. */
   acceptsEpoch(epoch: Epoch): boolean
   handleLoaded(copy: LoadedCopy): void
