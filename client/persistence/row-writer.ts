@@ -104,7 +104,7 @@ export class RowWriter {
 
   /** Whether rows with this label belong to what is written here. */
   isOf({ generation, epoch }: StoredRows['label']): boolean {
-    return this.#hasLabel && generation === this.#generation && epoch === this.#epoch
+    return generation === this.#generation && epoch === this.#epoch
   }
 
   /** Unconfirmed rows of a page that is gone, which are in the document by now. */

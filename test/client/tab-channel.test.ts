@@ -294,6 +294,25 @@ test('T15 [TAB7] a tab that takes content of a history belongs to it', () => {
   expect(right.wire.take('join').args[0].epoch).toBe('old')
 })
 
+test('T15 [TAB7] a tab whose edit another took into a history belongs to it, though it took nothing', () => {
+  const { tabs, left, right } = twoTabs()
+  right.type('a')
+  tabs.deliver()
+  left.join({ epoch: 'old' })
+  expect(save(left)).toBe('a')
+  tabs.deliver()
+  right.wire.open()
+  expect(right.wire.take('join').args[0].epoch).toBe('old')
+})
+
+test('T15 [TAB7] an empty document belongs to no history until it takes something of it', () => {
+  const { tabs, left, right } = twoTabs()
+  left.join({ epoch: 'old' })
+  tabs.deliver()
+  right.wire.open()
+  expect(right.wire.take('join').args[0].epoch).toBeUndefined()
+})
+
 test('T15 [TAB7] a document that begins a new history takes nothing from a tab that has the old one', async () => {
   const { tabs, left, right } = twoJoined()
   left.provider.on('reload', () => undefined)
