@@ -15,6 +15,7 @@ import {
 } from './tab-message.ts'
 import type { OpenTabPort, TabPort } from './tab-port.ts'
 import { TabPresence } from './tab-presence.ts'
+import { TabQuestions } from './tab-questions.ts'
 
 /** Half of the time after which y-protocols takes somebody for gone. */
 const PING_INTERVAL_MS = 15_000
@@ -60,6 +61,7 @@ export class TabChannel {
   readonly #id = newSecret()
   readonly #peers = new Map<string, Peer>()
   readonly #presence: TabPresence
+  readonly #questions: TabQuestions
   #port: TabPort | null = null
   #scopeName = ''
   #told: TabStanding & { readonly mayShare: boolean } = NOTHING_TOLD
@@ -71,7 +73,11 @@ export class TabChannel {
 
   constructor(options: TabChannelOptions) {
     this.#options = options
-    const { awareness, isOfServer } = options
+    const { awareness, clock, doc, isOfServer } = options
+    this.#questions = new TabQuestions({
+      clock,
+      ask: (to) => this.#post({ type: 'ask', to, stateVector: Y.encodeStateVector(doc) }),
+    })
     this.#presence = new TabPresence({
       awareness,
       origin: this,
@@ -170,6 +176,7 @@ export class TabChannel {
     this.#options.doc.off('update', this.#handleUpdate)
     this.#cancelPing?.()
     this.#cancelPing = null
+    this.#questions.clear()
     this.#presence.stop()
     // Nobody tells us any more what becomes of their changes.
     const isAbandoned = this.isWaiting
@@ -178,9 +185,7 @@ export class TabChannel {
   }
 
   #sayHello(): void {
-    const { doc, mayShare } = this.#options
-    const stateVector = mayShare() ? Y.encodeStateVector(doc) : null
-    this.#post({ type: 'hello', stateVector })
+    this.#post({ type: 'hello', shares: this.#options.mayShare() })
   }
 
   #post(body: TabMessageBody): void {
@@ -225,12 +230,19 @@ export class TabChannel {
     switch (body.type) {
       case 'hello':
         this.#presence.announce()
-        if (body.stateVector === null) this.#post({ type: 'here' })
-        else this.#sendState(from, body.stateVector, true)
+        if (body.shares && this.#options.mayShare()) this.#post({ type: 'offer', to: from })
+        else this.#post({ type: 'here' })
+        return
+      case 'offer':
+        if (body.to === this.#id && this.#options.mayShare()) this.#questions.add(from)
+        return
+      case 'ask':
+        if (body.to === this.#id) this.#sendState(from, body.stateVector, true)
         return
       case 'state':
         if (body.to !== this.#id) return
         this.#apply(peer, body.update)
+        this.#questions.handleEnd(from)
         if (body.stateVector !== null) this.#sendState(from, body.stateVector, false)
         return
       case 'edit':
@@ -295,6 +307,7 @@ export class TabChannel {
 
   #forget(tab: string): void {
     this.#peers.delete(tab)
+    this.#questions.handleEnd(tab)
     this.#presence.handleGone(tab)
   }
 
