@@ -1,6 +1,7 @@
-import type { DocumentHandle, Epoch, Refusal } from '../protocol/index.ts'
+import type { DocumentHandle, Epoch, Refusal, SnapshotReference } from '../protocol/index.ts'
 import type { Channel } from './channel.ts'
 import type { CancelTimer, Clock } from './clock.ts'
+import type { EntryLoad } from './entry-load.ts'
 import type { NoAnswer } from './provider-error.ts'
 import type { UpdateCursor } from './update-cursor.ts'
 
@@ -18,6 +19,8 @@ interface CatchUpOptions {
   /** The end of the log at the time of the join: read up to here first. */
   readonly head: number
   readonly clock: Clock
+  readonly entries: EntryLoad
+  readonly handleProgress: (receivedBytes: number, totalBytes: number) => void
   readonly apply: (updates: readonly Uint8Array[]) => void
   /** Everything up to the head of the join is applied. May be called again. */
   readonly handleCaughtUp: () => void
@@ -69,6 +72,7 @@ export class CatchUp {
     this.#isStopped = true
     this.#cancelPatience?.()
     this.#cancelPatience = null
+    this.#options.entries.stop()
   }
 
   get #isIncomplete(): boolean {
@@ -78,29 +82,51 @@ export class CatchUp {
 
   /** Reads from the server, page by page, until nothing that is known of is missing. */
   #pull(): void {
-    const { channel, handle, epoch, cursor, apply, handleLost } = this.#options
+    const { channel, handle, epoch, cursor, handleLost } = this.#options
     if (this.#isPulling || this.#isStopped) return
     this.#isPulling = true
     const after = cursor.seq
-    channel.request('pull', [handle, { epoch, after }], (answer) => {
+    channel.request('pull', [handle, { epoch, after, chunked: true }], (answer) => {
+      if (this.#isStopped) return
+      if (answer.ok && answer.entry?.seq === after + 1) return this.#pullEntry(answer.entry)
       this.#isPulling = false
-      if (this.#isStopped) return
-      if (!answer.ok) return handleLost(answer)
-      cursor.handleRange(after + 1, answer.seq)
-      apply(answer.updates)
-      if (this.#isStopped) return
-      if (this.#isIncomplete) {
-        if (answer.seq > after) this.#pull()
-        else
-          handleLost({
-            ok: false,
-            code: 'cursor-too-old',
-            retry: 'resync',
-            message: `the server announced more, and has nothing after ${after}`,
-          })
-      }
-      this.#check()
+      if (answer.ok) this.#handlePage(after, answer.seq, answer.updates)
+      else handleLost(answer)
     })
+  }
+
+  /** The next entry is too large for one message. */
+  #pullEntry(entry: SnapshotReference): void {
+    const { channel, handle, epoch, entries, handleProgress, handleLost } = this.#options
+    entries.start(channel, handle, epoch, entry, {
+      handleProgress,
+      handleLoaded: (update) => {
+        this.#isPulling = false
+        this.#handlePage(entry.seq - 1, entry.seq, [update])
+      },
+      handleFailed: (refused) => {
+        this.#isPulling = false
+        handleLost(refused)
+      },
+    })
+  }
+
+  #handlePage(after: number, seq: number, updates: readonly Uint8Array[]): void {
+    const { cursor, apply, handleLost } = this.#options
+    cursor.handleRange(after + 1, seq)
+    apply(updates)
+    if (this.#isStopped) return
+    if (this.#isIncomplete) {
+      if (seq > after) this.#pull()
+      else
+        handleLost({
+          ok: false,
+          code: 'cursor-too-old',
+          retry: 'resync',
+          message: `the server announced more, and has nothing after ${after}`,
+        })
+    } else this.#options.entries.finish()
+    this.#check()
   }
 
   #check(): void {

@@ -14,6 +14,7 @@ import { CatchUp } from './catch-up.ts'
 import type { Channel, ChannelMember } from './channel.ts'
 import { nextAttempt } from './client-key.ts'
 import type { DocumentSyncOptions, Membership } from './document-sync-options.ts'
+import { EntryLoad } from './entry-load.ts'
 import type { Joining, Live, Loading, State } from './document-sync-state.ts'
 import { knownEpoch, rememberEpoch } from './known-epochs.ts'
 import { errorFromRefusal, ProviderError, type NoAnswer } from './provider-error.ts'
@@ -33,6 +34,7 @@ export class DocumentSync implements ChannelMember {
   #cursor: UpdateCursor | null = null
   /** A large document on its way here, kept over disconnections. */
   readonly #load = new StateLoad()
+  readonly #entries = new EntryLoad()
   readonly #selfCheck: SelfCheck
   /** A newer token was shown since we were in the document last. */
   #hasRenewed = false
@@ -253,7 +255,7 @@ export class DocumentSync implements ChannelMember {
       uploader: this.#uploader(membership, answer),
     }
     this.#state = live
-    this.#load.finish()
+    this.#entries.add(this.#load.finish())
     this.#apply(updates)
     // An observer may have disconnected us. The cursor moves only now: the next join asks again.
     if (this.#state !== live) return
@@ -287,6 +289,8 @@ export class DocumentSync implements ChannelMember {
       cursor,
       head,
       clock: this.#options.clock,
+      entries: this.#entries,
+      handleProgress: this.#options.handlers.handleProgress,
       apply: (updates) => this.#apply(updates),
       handleCaughtUp: () => this.#handleCaughtUp(usesCursor ? stateVector : null),
       handleLost: (refused) => this.#handleRefused(refused),
@@ -336,6 +340,7 @@ export class DocumentSync implements ChannelMember {
       this.#handleRefused(refusal('cursor-too-old', 'the server has replaced entries that we had'))
       return
     }
+    this.#entries.finish()
     this.#isSynced = true
     this.#options.handlers.handleSynced(true)
   }

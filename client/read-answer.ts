@@ -74,7 +74,10 @@ const SHAPES: Readonly<Record<RequestName, (answer: Fields) => boolean>> = {
     (answer['result'] === 'different' &&
       answer['stateVector'] instanceof Uint8Array &&
       answer['deletions'] instanceof Uint8Array),
-  pull: (answer) => isSequenceNumber(answer['seq']) && isUpdates(answer['updates']),
+  pull: (answer) =>
+    isSequenceNumber(answer['seq']) &&
+    isUpdates(answer['updates']) &&
+    (answer['entry'] === undefined || isCounts(answer['entry'], SNAPSHOT_FIELDS)),
   token: () => true,
 }
 

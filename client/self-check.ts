@@ -1,13 +1,8 @@
-import { digest as sha256 } from 'lib0/hash/sha256'
-import * as Y from 'yjs'
-import {
-  DIGEST_BYTES,
-  type CheckRequest,
-  type DocumentHandle,
-  type Epoch,
-} from '../protocol/index.ts'
+import type * as Y from 'yjs'
+import type { CheckRequest, DocumentHandle, Epoch } from '../protocol/index.ts'
 import type { Channel } from './channel.ts'
 import type { CancelTimer, Clock } from './clock.ts'
+import { digestSteps } from './document-digest.ts'
 import { ProviderError } from './provider-error.ts'
 import type { SaveLedger } from './save-ledger.ts'
 import { compareStates, planHealing, type ServerState } from './state-difference.ts'
@@ -41,13 +36,8 @@ interface Place {
   readonly access: 'read' | 'write'
 }
 
-/** With more than this, looking through all of it would be felt (about a microsecond for two structs). */
-const MAX_STRUCTS = 1_000_000
-
-/** What stands for a document in a check: equal for equal state vectors and delete sets. */
-export function digestOf(doc: Y.Doc): Uint8Array {
-  return sha256(Y.encodeSnapshot(Y.snapshot(doc))).slice(0, DIGEST_BYTES)
-}
+/** A large document is looked at in steps. Between two of them the page has its turn. */
+const STEP_PAUSE_MS = 20
 
 /**
  * Compares the document with the server's, at quiet moments: once after joining, and once after each time of editing. It finds
@@ -102,19 +92,35 @@ export class SelfCheck {
 
   #check(): void {
     const { doc, clock, settledSeq } = this.#options
-    const place = this.#place
-    if (place === null) return
     const seq = settledSeq()
-    if (isHuge(doc)) return
+    if (this.#place === null) return
     if (seq === null || clock.now() - this.#lastChangeAt < QUIET_MS) {
       this.#arm()
       return
     }
-    const changes = this.#changes
+    this.#look(this.#place, seq, this.#changes, digestSteps(doc))
+  }
+
+  /** Computes the digest step by step; a change of the document is the end of it. */
+  #look(place: Place, seq: number, changes: number, steps: ReturnType<typeof digestSteps>): void {
+    const { done, value } = steps.next()
+    if (done === true) {
+      this.#ask(place, seq, changes, value)
+      return
+    }
+    this.#cancel = this.#options.clock.setTimer(STEP_PAUSE_MS, () => {
+      this.#cancel = null
+      if (changes === this.#changes) this.#look(place, seq, changes, steps)
+      else this.#arm()
+    })
+  }
+
+  #ask(place: Place, seq: number, changes: number, digest: Uint8Array): void {
+    const { settledSeq } = this.#options
     const request: CheckRequest = {
       epoch: place.epoch,
       seq,
-      digest: digestOf(doc),
+      digest,
       ...(this.#hasHealed ? { healed: true } : {}),
     }
     this.#hasHealed = false
@@ -153,10 +159,4 @@ export class SelfCheck {
     this.#arm()
     handleHealed(error)
   }
-}
-
-function isHuge({ store }: Y.Doc): boolean {
-  let structs = 0
-  for (const ofClient of store.clients.values()) structs += ofClient.length
-  return structs > MAX_STRUCTS
 }

@@ -2,7 +2,7 @@ import type { DocumentHandle, Epoch, Refusal, SnapshotReference } from '../proto
 import type { Channel } from './channel.ts'
 import type { NoAnswer } from './provider-error.ts'
 import { noAnswer } from './read-answer.ts'
-import { SnapshotDownload } from './snapshot-download.ts'
+import { ChunkedDownload } from './chunked-download.ts'
 
 export interface StateLoadHandlers {
   handleProgress(receivedBytes: number, totalBytes: number): void
@@ -18,7 +18,7 @@ export interface StateLoadHandlers {
  * Progress never falls: bytes of a snapshot that went away stay counted as received, and the total grows by them.
  */
 export class StateLoad {
-  #download: SnapshotDownload | null = null
+  #download: ChunkedDownload | null = null
   /** Received of snapshots that were gone before they were complete. */
   #lostBytes = 0
 
@@ -34,7 +34,7 @@ export class StateLoad {
       return
     }
     if (this.#download?.epoch !== epoch) this.#forget()
-    const download = (this.#download ??= new SnapshotDownload(epoch, offered))
+    const download = (this.#download ??= new ChunkedDownload(epoch, offered))
     download.run(channel, handle, {
       handleProgress: () =>
         handlers.handleProgress(
@@ -60,11 +60,13 @@ export class StateLoad {
     this.#download?.stop()
   }
 
-  /** The document is there: the next load begins at nothing. */
-  finish(): void {
+  /** The document is there: the next load begins at nothing. Returns how many bytes it took. */
+  finish(): number {
     this.stop()
-    this.#download = null
+    this.#forget()
+    const bytes = this.#lostBytes
     this.#lostBytes = 0
+    return bytes
   }
 
   #forget(): void {

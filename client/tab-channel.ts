@@ -15,6 +15,7 @@ import {
 } from './tab-message.ts'
 import type { OpenTabPort, TabPort } from './tab-port.ts'
 import { TabPresence } from './tab-presence.ts'
+import { TabQuestions } from './tab-questions.ts'
 import { isEmptyDocument } from './upload-plan.ts'
 
 /** Half of the time after which y-protocols takes somebody for gone. */
@@ -63,6 +64,7 @@ export class TabChannel {
   readonly #id = newSecret()
   readonly #peers = new Map<string, Peer>()
   readonly #presence: TabPresence
+  readonly #questions: TabQuestions
   #port: TabPort | null = null
   #scopeName = ''
   #told: TabStanding & { readonly mayShare: boolean } = NOTHING_TOLD
@@ -74,7 +76,11 @@ export class TabChannel {
 
   constructor(options: TabChannelOptions) {
     this.#options = options
-    const { awareness, isOfServer } = options
+    const { awareness, clock, doc, isOfServer } = options
+    this.#questions = new TabQuestions({
+      clock,
+      ask: (to) => this.#post({ type: 'ask', to, stateVector: Y.encodeStateVector(doc) }),
+    })
     this.#presence = new TabPresence({
       awareness,
       origin: this,
@@ -173,6 +179,7 @@ export class TabChannel {
     this.#options.doc.off('update', this.#handleUpdate)
     this.#cancelPing?.()
     this.#cancelPing = null
+    this.#questions.clear()
     this.#presence.stop()
     // Nobody tells us any more what becomes of their changes.
     const isAbandoned = this.isWaiting
@@ -181,9 +188,7 @@ export class TabChannel {
   }
 
   #sayHello(): void {
-    const { doc, mayShare } = this.#options
-    const stateVector = mayShare() ? Y.encodeStateVector(doc) : null
-    this.#post({ type: 'hello', stateVector })
+    this.#post({ type: 'hello', shares: this.#options.mayShare() })
   }
 
   #post(body: TabMessageBody): void {
@@ -226,12 +231,19 @@ export class TabChannel {
     switch (body.type) {
       case 'hello':
         this.#presence.announce()
-        if (body.stateVector === null) this.#post({ type: 'here' })
-        else this.#sendState(from, body.stateVector, true)
+        if (body.shares && this.#options.mayShare()) this.#post({ type: 'offer', to: from })
+        else this.#post({ type: 'here' })
+        return
+      case 'offer':
+        if (body.to === this.#id && this.#options.mayShare()) this.#questions.add(from)
+        return
+      case 'ask':
+        if (body.to === this.#id) this.#sendState(from, body.stateVector, true)
         return
       case 'state':
         if (body.to !== this.#id) return
         this.#apply(peer, body.update)
+        this.#questions.handleEnd(from)
         if (body.stateVector !== null) this.#sendState(from, body.stateVector, false)
         return
       case 'edit':
@@ -297,6 +309,7 @@ export class TabChannel {
 
   #forget(tab: string): void {
     this.#peers.delete(tab)
+    this.#questions.handleEnd(tab)
     this.#presence.handleGone(tab)
   }
 

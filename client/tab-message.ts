@@ -14,8 +14,12 @@ export interface TabStanding {
 }
 
 export type TabMessageBody =
-  /** Begins, or may say what it knows from now on. Null: it neither asks for nor gives content. */
-  | { readonly type: 'hello'; readonly stateVector: Uint8Array | null }
+  /** Begins, or may say what it knows from now on. Without `shares` it neither asks for nor gives content. */
+  | { readonly type: 'hello'; readonly shares: boolean }
+  /** The tab `to` said hello, and may ask us for content. */
+  | { readonly type: 'offer'; readonly to: string }
+  /** The tab `to` is asked for what we lack. */
+  | { readonly type: 'ask'; readonly to: string; readonly stateVector: Uint8Array }
   /** What the tab `to` lacked when it said its state vector; with a state vector, the other way is asked for too. */
   | {
       readonly type: 'state'
@@ -51,14 +55,19 @@ export function readTabMessage(value: unknown): TabMessage | null {
 }
 
 function readBody(body: Record<string, unknown>): TabMessageBody | null {
-  const { type, stateVector, update, to, clientId } = body
+  const { type, shares, stateVector, update, to, clientId } = body
   const isAsking = stateVector === null || stateVector instanceof Uint8Array
   switch (type) {
     case 'hello':
-      return isAsking ? { type, stateVector } : null
+      return typeof shares === 'boolean' ? { type, shares } : null
     case 'state':
       if (!isAsking || typeof to !== 'string' || !(update instanceof Uint8Array)) return null
       return { type, to, update, stateVector }
+    case 'offer':
+      return typeof to === 'string' ? { type, to } : null
+    case 'ask':
+      if (typeof to !== 'string' || !(stateVector instanceof Uint8Array)) return null
+      return { type, to, stateVector }
     case 'edit':
       return update instanceof Uint8Array ? { type, update } : null
     case 'presence':

@@ -10,6 +10,12 @@
  */
 export const CHUNK_BYTES = 256 * 1024
 
+/**
+ * What is larger than this is not relayed, and not given in an answer, as a whole: the client reads it in chunks. A line that needs longer
+ * than a minute for it is too slow for anything else.
+ */
+export const LARGE_MESSAGE_BYTES = 4 * CHUNK_BYTES
+
 /** The longest document name, in UTF-8 bytes. It leaves LevelDB keys short and log lines readable. */
 export const MAX_DOCUMENT_NAME_BYTES = 512
 

@@ -52,7 +52,7 @@ export interface JoinAnswer {
   readonly limits: Limits
 }
 
-/** An immutable run of bytes on the server: one Yjs V1 update of `bytes` bytes in chunks of `chunkBytes`. */
+/** An immutable run of bytes on the server, a snapshot or a log entry: one Yjs V1 update of `bytes` bytes in chunks of `chunkBytes`. */
 export interface SnapshotReference {
   readonly seq: number
   readonly bytes: number
@@ -101,10 +101,19 @@ export interface ChunkAnswer {
   readonly received: number
 }
 
-/** Asks for the log after a sequence number, or for one chunk of a snapshot. */
+/** Asks for the log after a sequence number, or for one chunk of a snapshot or of a large log entry. */
 export type PullRequest =
-  | { readonly epoch: Epoch; readonly after: number }
+  | {
+      readonly epoch: Epoch
+      readonly after: number
+      /** The client reads large entries in chunks. Default false: they come whole, in one message. */
+      readonly chunked?: boolean
+    }
+  | ChunkPullRequest
+
+export type ChunkPullRequest =
   | { readonly epoch: Epoch; readonly snapshot: number; readonly chunk: number }
+  | { readonly epoch: Epoch; readonly entry: number; readonly chunk: number }
 
 export interface PullAnswer {
   readonly ok: true
@@ -112,6 +121,8 @@ export interface PullAnswer {
   readonly seq: number
   /** Updates to apply in order, at most about one chunk of bytes; or the one chunk that was asked for. */
   readonly updates: readonly Uint8Array[]
+  /** The next entry is too large for one message: read it by its chunks. `seq` is that before it, and there are no `updates`. */
+  readonly entry?: SnapshotReference
 }
 
 /** Asks whether the server's copy is the same as the client's, at the same sequence number. */

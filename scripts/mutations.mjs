@@ -45,15 +45,15 @@ export const MUTATIONS = [
   {
     name: 'cursor off by one',
     file: 'src/document/document-reader.ts',
-    search: `        return this.page(document, cursor.seq)`,
-    replace: `        return this.page(document, Math.min(cursor.seq + 1, document.head))`,
+    search: `        return this.page(document, cursor.seq, true)`,
+    replace: `        return this.page(document, Math.min(cursor.seq + 1, document.head), true)`,
     tests: ['test/e2e/joining', 'test/e2e/returning'],
   },
   {
     name: 'cursor of the client off by one',
     file: 'client/catch-up.ts',
-    search: `      cursor.handleRange(after + 1, answer.seq)`,
-    replace: `      cursor.handleRange(after + 1, answer.seq + 1)`,
+    search: `    cursor.handleRange(after + 1, seq)`,
+    replace: `    cursor.handleRange(after + 1, seq + 1)`,
     tests: ['test/client/following'],
   },
   {

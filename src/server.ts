@@ -141,6 +141,7 @@ export class Server implements DocumentServer {
       storage,
       new SnapshotCache(storage, options.snapshotCacheBytes),
       this.#worker,
+      clock,
     )
     this.#parkedUploads = new ParkedUploads(
       clock,

@@ -283,14 +283,18 @@ export class Connection implements Peer {
     const { reader, pacer } = this.#services
     if (pull.epoch !== session.document.epoch)
       throw new DocumentError('document-reset', 'the document has another epoch')
-    if ('snapshot' in pull) {
-      const chunk = await reader.snapshotChunk(session.document, pull.snapshot, pull.chunk)
+    const { document } = session
+    if ('chunk' in pull) {
+      const chunk =
+        'snapshot' in pull
+          ? await reader.snapshotChunk(document, pull.snapshot, pull.chunk)
+          : await reader.entryChunk(document, pull.entry, pull.chunk)
       await pacer.enter(chunk.length)
-      return { ok: true, seq: pull.snapshot, updates: [chunk] }
+      return { ok: true, seq: 'snapshot' in pull ? pull.snapshot : pull.entry, updates: [chunk] }
     }
-    const page = await reader.page(session.document, pull.after)
+    const page = await reader.page(document, pull.after, pull.chunked)
     await pacer.enter(sizeOf(page.updates))
-    return { ok: true, seq: page.seq, updates: page.updates }
+    return { ok: true, ...page }
   }
 
   handleLeave(document: unknown, clientId: unknown): Done {

@@ -80,11 +80,14 @@ export function readJoin(request: unknown): Join {
 
 export function readPull(request: unknown): PullRequest {
   if (!isRecord(request) || !isEpoch(request['epoch'])) throw malformed('pull takes an epoch')
-  const { epoch, after, snapshot, chunk } = request
-  if (isSequenceNumber(after) && snapshot === undefined) return { epoch, after }
-  if (isSequenceNumber(snapshot) && isSequenceNumber(chunk) && after === undefined)
-    return { epoch, snapshot, chunk }
-  throw malformed('pull takes either after, or snapshot and chunk')
+  const { epoch, after, snapshot, entry, chunk, chunked } = request
+  const named = [after, snapshot, entry].filter((value) => value !== undefined)
+  if (named.length === 1) {
+    if (isSequenceNumber(after)) return { epoch, after, chunked: chunked === true }
+    if (isSequenceNumber(snapshot) && isSequenceNumber(chunk)) return { epoch, snapshot, chunk }
+    if (isSequenceNumber(entry) && isSequenceNumber(chunk)) return { epoch, entry, chunk }
+  }
+  throw malformed('pull takes either after, or chunk with snapshot or entry')
 }
 
 export function readCheck(request: unknown): CheckRequest {

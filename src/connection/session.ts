@@ -12,7 +12,7 @@ import type { OpenDocument } from '../document/open-document.ts'
 import type { ClaimOwner } from '../document/client-claims.ts'
 import type { PresenceOwner } from '../document/presence.ts'
 import type { Listener } from '../document/room.ts'
-import type { UpdateMessage } from '../document/update-message.ts'
+import { announcementOf, asSent, type UpdateMessage } from '../document/update-message.ts'
 import { DocumentError } from '../errors.ts'
 import type { Peer } from './peer.ts'
 import type { Join } from './requests.ts'
@@ -123,7 +123,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
         this.#fallBehind()
         return
       }
-      this.#peer.sendUpdate(this.document.handle, message)
+      this.#peer.sendUpdate(this.document.handle, asSent(message))
     }
     this.#position = message.to
   }
@@ -189,8 +189,12 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
         this.#state = 'live'
         return
       }
-      const page = await this.#reader.page(this.document, this.#position)
+      const page = await this.#reader.page(this.document, this.#position, true)
       if (this.isEnded) return
+      if (page.entry !== undefined) {
+        this.#announce(page.entry.seq)
+        continue
+      }
       if (page.updates.length === 0) continue
       this.#peer.sendUpdate(this.document.handle, {
         from: this.#position + 1,
@@ -204,6 +208,12 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
         return
       }
     }
+  }
+
+  /** The log reaches up to here, and the client reads it. */
+  #announce(seq: number): void {
+    this.#peer.sendUpdate(this.document.handle, announcementOf(seq))
+    this.#position = seq
   }
 
   #sendMissedPresence(): void {

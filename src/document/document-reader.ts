@@ -1,15 +1,19 @@
 import {
   CHUNK_BYTES,
+  LARGE_MESSAGE_BYTES,
   mergeAsTree,
   type Cursor,
   type Epoch,
   type JoinAnswer,
+  type PullAnswer,
   type SnapshotReference,
 } from '../../protocol/index.ts'
+import { systemClock, type Clock } from '../clock.ts'
 import { DocumentError } from '../errors.ts'
 import { diff, type StoredParts } from '../log/fold.ts'
 import type { DocumentWorker } from '../log/document-worker.ts'
 import type { Storage } from '../storage/storage.ts'
+import { LargeEntries } from './large-entries.ts'
 import type { OpenDocument } from './open-document.ts'
 import type { SnapshotCache } from './snapshot-cache.ts'
 import { parseStateVector } from '../update/state-vector.ts'
@@ -19,6 +23,9 @@ import { readOpen, withParts } from './stored-document.ts'
 export type CatchUp = Pick<JoinAnswer, 'seq' | 'updates'> & {
   readonly snapshot?: SnapshotReference
 }
+
+/** Some of the log. */
+export type Page = Pick<PullAnswer, 'seq' | 'updates' | 'entry'>
 
 /** A stored document as somebody reads it who is no Yjs client. */
 export interface Stored<Content> {
@@ -38,11 +45,18 @@ export class DocumentReader {
   readonly #storage: Storage
   readonly #snapshots: SnapshotCache
   readonly #worker: DocumentWorker
+  readonly #largeEntries: LargeEntries
   readonly #tails = new WeakMap<OpenDocument, Tail>()
   #differences: Promise<void> = Promise.resolve()
 
-  constructor(storage: Storage, snapshots: SnapshotCache, worker: DocumentWorker) {
+  constructor(
+    storage: Storage,
+    snapshots: SnapshotCache,
+    worker: DocumentWorker,
+    clock: Clock = systemClock,
+  ) {
     this.#storage = storage
+    this.#largeEntries = new LargeEntries(storage, clock)
     this.#snapshots = snapshots
     this.#worker = worker
   }
@@ -58,7 +72,7 @@ export class DocumentReader {
     if (cursor !== null && cursor.seq <= document.head) {
       const tailStart = document.snapshot?.seq ?? 0
       if (cursor.seq >= Math.min(document.recent.since, tailStart))
-        return this.page(document, cursor.seq)
+        return this.page(document, cursor.seq, true)
     }
     if (stateVector.size === 0) return this.#whole(document)
     if (holdsEverything(document, stateVector))
@@ -66,16 +80,21 @@ export class DocumentReader {
     return this.#difference(document, encodedStateVector)
   }
 
-  /** Log entries after `after`: one merged update of about one chunk at most. */
-  async page(document: OpenDocument, after: number): Promise<CatchUp> {
+  /**
+   * Log entries after `after`: one merged update of about one chunk at most. An entry that is too large for one message is only named where
+   * the reader takes it in chunks; else it comes alone.
+   */
+  async page(document: OpenDocument, after: number, isChunked = false): Promise<Page> {
     if (after > document.head)
       throw new DocumentError('cursor-too-old', 'the log ends before this sequence number')
     if (after === document.head) return { seq: after, updates: [] }
     const tailStart = document.snapshot?.seq ?? 0
-    if (after >= document.recent.since)
-      return after === tailStart
-        ? this.#tail(document, after)
-        : pageOf(document.recent.after(after))
+    if (after >= document.recent.since) {
+      const tail = after === tailStart ? this.#tail(document, after) : null
+      // Empty where the first entry is a large one.
+      if (tail !== null && tail.seq > after) return tail
+      return pageOf(document.recent.after(after), isChunked)
+    }
     const entries = await this.#storage.readEntries(
       document.name,
       document.epoch,
@@ -88,7 +107,18 @@ export class DocumentReader {
       throw new DocumentError('cursor-too-old', 'these log entries were folded into a snapshot')
     }
     // The storage may know entries that are durable but not yet counted here.
-    return pageOf(entries.filter((entry) => entry.seq <= document.head))
+    return pageOf(
+      entries.filter((entry) => entry.seq <= document.head),
+      isChunked,
+    )
+  }
+
+  /** One piece of a log entry that is too large for one message. */
+  async entryChunk(document: OpenDocument, seq: number, chunk: number): Promise<Uint8Array> {
+    const bytes = await this.#largeEntries.chunk(document, seq, chunk)
+    if (bytes === null)
+      throw new DocumentError('cursor-too-old', `entry ${seq} has no chunk ${chunk} any more`)
+    return bytes
   }
 
   async snapshotChunk(document: OpenDocument, seq: number, chunk: number): Promise<Uint8Array> {
@@ -126,7 +156,7 @@ export class DocumentReader {
     let tail = this.#tails.get(document)
     if (tail?.after !== after || tail.seq > recent.head) tail = { after, seq: after, updates: [] }
     if (tail.seq < recent.head && tail.seq >= recent.since && sizeOf(tail.updates) < CHUNK_BYTES) {
-      const page = pageOf(recent.after(tail.seq))
+      const page = pageOf(recent.after(tail.seq), true)
       const updates = [...tail.updates, ...page.updates]
       tail = {
         ...tail,
@@ -141,9 +171,9 @@ export class DocumentReader {
 
   async #whole(document: OpenDocument): Promise<CatchUp> {
     const { snapshot } = document
-    if (snapshot === null) return this.page(document, 0)
+    if (snapshot === null) return this.page(document, 0, true)
     if (snapshot.bytes > CHUNK_BYTES) {
-      const tail = await this.page(document, snapshot.seq)
+      const tail = await this.page(document, snapshot.seq, true)
       return { ...tail, snapshot }
     }
     const parts: Uint8Array[] = []
@@ -152,7 +182,7 @@ export class DocumentReader {
       parts.push(part)
       bytes += part.length
     }
-    const tail = await this.page(document, snapshot.seq)
+    const tail = await this.page(document, snapshot.seq, true)
     const update = parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
     return { seq: tail.seq, updates: [update, ...tail.updates] }
   }
@@ -194,7 +224,12 @@ function sizeOf(updates: readonly Uint8Array[]): number {
   return updates.reduce((sum, update) => sum + update.length, 0)
 }
 
-function pageOf(entries: readonly { seq: number; update: Uint8Array }[]): CatchUp {
+function pageOf(entries: readonly { seq: number; update: Uint8Array }[], isChunked: boolean): Page {
+  const [first] = entries
+  if (isChunked && first !== undefined && first.update.length > LARGE_MESSAGE_BYTES) {
+    const entry = { seq: first.seq, bytes: first.update.length, chunkBytes: CHUNK_BYTES }
+    return { seq: first.seq - 1, updates: [], entry }
+  }
   const updates: Uint8Array[] = []
   let bytes = 0
   let seq = 0

@@ -1,4 +1,4 @@
-import { mergeAsTree } from '../../protocol/index.ts'
+import { LARGE_MESSAGE_BYTES, mergeAsTree } from '../../protocol/index.ts'
 import type { RecentEntry } from './recent-entries.ts'
 
 /** Log entries on their way to the members of a document, as one update. One object for all recipients. */
@@ -8,6 +8,27 @@ export interface UpdateMessage {
   readonly update: Uint8Array
   /** The author, when all entries have the same one. */
   readonly origin: object | null
+}
+
+/** No structs, no deletions. */
+const NOTHING = new Uint8Array([0, 0])
+const announcements = new WeakMap<UpdateMessage, UpdateMessage>()
+
+/** Says how far the log reaches, by an update that begins behind it: whoever gets it reads what is missing. */
+export function announcementOf(seq: number): UpdateMessage {
+  return { from: seq + 1, to: seq, update: NOTHING, origin: null }
+}
+
+/**
+ * The message as clients get it: a large one is only announced, and they read it in chunks. One object for all recipients.
+ */
+export function asSent(message: UpdateMessage): UpdateMessage {
+  if (message.update.length <= LARGE_MESSAGE_BYTES) return message
+  let announcement = announcements.get(message)
+  if (announcement === undefined) {
+    announcements.set(message, (announcement = announcementOf(message.to)))
+  }
+  return announcement
 }
 
 export function updateMessage(entries: readonly RecentEntry[]): UpdateMessage {

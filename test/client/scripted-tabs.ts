@@ -5,6 +5,11 @@ interface Sent {
   readonly message: unknown
 }
 
+interface TabBody {
+  readonly type: string
+  readonly update?: Uint8Array
+}
+
 interface Listener {
   readonly name: string
   readonly handleMessage: (message: unknown) => void
@@ -16,6 +21,9 @@ export class ScriptedTabs {
   readonly #waiting: Sent[] = []
   /** The kind of every message that was posted. */
   readonly posted: string[] = []
+  handlePosted: (body: TabBody) => void = () => undefined
+  /** Messages that never arrive. */
+  drops: (body: TabBody) => boolean = () => false
 
   readonly open: OpenTabPort = (name, handleMessage) => {
     const listener: Listener = { name, handleMessage }
@@ -24,7 +32,10 @@ export class ScriptedTabs {
       post: (message) => {
         if (!this.#listeners.has(listener)) throw new Error('posted to a closed channel')
         const copy = structuredClone(message)
-        this.posted.push((copy as { body: { type: string } }).body.type)
+        const { body } = copy as { body: TabBody }
+        this.posted.push(body.type)
+        this.handlePosted(body)
+        if (this.drops(body)) return
         this.#waiting.push({ from: listener, message: copy })
       },
       close: () => void this.#listeners.delete(listener),

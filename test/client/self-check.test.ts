@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import type { CheckRequest } from '../../protocol/index.ts'
-import { digestOf } from '../../client/self-check.ts'
+import { digestOf, digestSteps } from '../../client/document-digest.ts'
 import { compareStates, planHealing, type ServerState } from '../../client/state-difference.ts'
 import { fold } from '../../src/log/fold.ts'
 import { DocumentIndex } from '../../src/update/document-index.ts'
@@ -118,6 +119,33 @@ describe('digests', () => {
   })
 })
 
+test('[CHECK1] the digest is that of Yjs’s own snapshot, in however many steps it is computed', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.boolean(), (seed, gc) => {
+      const world = new RandomWorld(seed)
+      const { doc } = new Copy(gc)
+      for (let count = 0; count < 30; count++) {
+        const update = world.nextUpdate()
+        world.accept(update)
+        Y.applyUpdate(doc, update)
+      }
+      const expected = createHash('sha256')
+        .update(Y.encodeSnapshot(Y.snapshot(doc)))
+        .digest('hex')
+      for (const structsPerStep of [1, 7, 1_000_000]) {
+        const steps = digestSteps(doc, structsPerStep)
+        let result = steps.next()
+        let count = 0
+        for (; result.done !== true; result = steps.next()) count++
+        expect(hex(result.value)).toBe(expected.slice(0, 32))
+        const structs = [...doc.store.clients.values()].reduce((sum, { length }) => sum + length, 0)
+        expect(count).toBe(Math.floor(structs / structsPerStep))
+      }
+    }),
+    { numRuns: 50 },
+  )
+})
+
 /** A provider in a document with some text, which the server has as well. */
 function sceneWithText(
   options: Parameters<typeof scene>[0] & { access?: 'read' | 'write' } = {},
@@ -173,6 +201,36 @@ describe('the self-check', () => {
     wire.take('update').answer({ ok: true, seq: 2, entry: true })
     const again = takeCheck(here, wire).args[1]
     expect([again.seq, hex(again.digest)]).toEqual([2, hex(digestOf(doc))])
+  })
+
+  test('[CHECK2] a document of many structs is looked at in steps; a change meanwhile puts the check off', () => {
+    const other = new Y.Doc()
+    const cells = other.getMap('cells')
+    // 120,000 structs: three steps.
+    other.transact(() => {
+      for (let cell = 0; cell < 120_000; cell++) cells.set(`${cell}`, cell)
+    })
+    const here = scene()
+    const { doc, clock, type } = here
+    const wire = here.join({
+      seq: 1,
+      updates: [Y.encodeStateAsUpdate(other)],
+      stateVector: Y.encodeStateVector(other),
+    })
+    clock.advance(LONG_MS)
+    clock.advance(20)
+    expect(wire.count('check')).toBe(0)
+    type('!')
+    clock.endTurn()
+    wire.take('update').answer({ ok: true, seq: 2, entry: true })
+    clock.advance(1000)
+    expect(wire.count('check')).toBe(0)
+    clock.advance(LONG_MS)
+    const { args } = wire.take('check')
+    expect([args[1].seq, hex(args[1].digest)]).toEqual([2, hex(digestOf(doc))])
+    here.provider.destroy()
+    clock.endTurn()
+    expect(clock.timers).toBe(0)
   })
 
   test('[CHECK2] with null there are no checks, and after the end none either', () => {

@@ -70,6 +70,61 @@ test('[TAB1] tabs without a server see what each types, and what was there befor
   expect(right.text()).toBe(late.text())
 })
 
+test('[TAB11] of many tabs one gives a newcomer the document, the others what that one lacks, as a rule nothing', () => {
+  const tabs = new ScriptedTabs()
+  const old = Array.from({ length: 8 }, () => scene({ tabs: tabs.open }))
+  tabs.deliver()
+  for (const [index, tab] of old.entries()) tab.type(`${index} ${'x'.repeat(1000)}`)
+  tabs.deliver()
+  const sizes: number[] = []
+  tabs.handlePosted = ({ type, update }) => {
+    if (type === 'state') sizes.push(update?.length ?? 0)
+  }
+  const newcomer = scene({ tabs: tabs.open })
+  tabs.deliver()
+  expect(newcomer.text()).toBe(old[0]?.text())
+  expect(newcomer.text().length).toBe(8 * 1002)
+  expect(sizes.filter((size) => size > 1000)).toHaveLength(1)
+})
+
+test('[TAB11] [TAB1] a newcomer gets what only one of the tabs has, deletions too, and gives each what it has itself', () => {
+  const tabs = new ScriptedTabs()
+  const [left, right] = [scene({ tabs: tabs.open }), scene({ tabs: tabs.open })]
+  tabs.deliver()
+  left.type('abc')
+  tabs.deliver()
+  left.type('left')
+  right.doc.getText('body').delete(0, 1)
+  tabs.lose()
+  const newcomer = scene({ tabs: tabs.open, connect: false })
+  newcomer.type('!')
+  newcomer.provider.connectBc()
+  tabs.deliver()
+  expect(newcomer.text()).toContain('bcleft')
+  expect(newcomer.text()).not.toContain('a')
+  for (const tab of [left, right]) expect(tab.text()).toContain('!')
+})
+
+test('[TAB11] a tab that was asked and dies, or is frozen, keeps no newcomer waiting', () => {
+  const tabs = new ScriptedTabs()
+  const [first, second] = [scene({ tabs: tabs.open }), scene({ tabs: tabs.open })]
+  tabs.deliver()
+  first.type('abc')
+  tabs.deliver()
+  tabs.drops = ({ type }) => type === 'state'
+  const newcomer = scene({ tabs: tabs.open })
+  tabs.deliver()
+  expect(newcomer.text()).toBe('')
+  tabs.drops = () => false
+  newcomer.clock.advance(2000)
+  tabs.deliver()
+  expect(newcomer.text()).toBe('abc')
+  expect(second.text()).toBe('abc')
+  newcomer.provider.destroy()
+  newcomer.clock.endTurn()
+  expect(newcomer.clock.timers).toBe(0)
+})
+
 test('T60 [TAB1] a tab is not in sync by what another tab has', () => {
   const { tabs, left, right } = twoTabs()
   left.join()

@@ -1,12 +1,10 @@
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import express from 'express'
 import { expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import 'fake-indexeddb/auto'
 import { IndexedDBPersistence, SocketIOProvider } from 'y-rooms/client'
+import { deleteDocument } from '../support/delete-document.ts'
 import { readDocument } from '../support/raw-client.ts'
-import { startServer, type RunningServer } from '../support/running-server.ts'
+import { startServer } from '../support/running-server.ts'
 import { tempDirectory } from '../support/temp-directory.ts'
 
 test('T15 [JOIN6] a document that is deleted and made anew while a client is offline: one final error, the unsent edits kept aside, nothing merged', async () => {
@@ -26,7 +24,7 @@ test('T15 [JOIN6] a document that is deleted and made anew while a client is off
   Y.applyUpdate(saved, Y.encodeStateAsUpdate(offline.doc))
   offline.doc.getText('body').insert(0, 'unsent: ')
 
-  await deleteDocument(server, 'draft')
+  await deleteDocument(server.documents, 'draft')
   const next = open(new Y.Doc())
   await next.whenSynced
   next.doc.getText('body').insert(0, 'new text')
@@ -66,7 +64,7 @@ test('T15 [SYNC8] whoever listens to reload goes on with a new Y.Doc: the unsent
   provider.disconnect()
   old.getText('body').insert(0, 'unsent: ')
 
-  await deleteDocument(server, 'draft')
+  await deleteDocument(server.documents, 'draft')
   const other = open(new Y.Doc())
   await other.whenSynced
   other.doc.getText('body').insert(0, 'new text')
@@ -124,7 +122,7 @@ test('T15 [SYNC8] with a copy on the device: the old bytes are set aside, and th
   await provider.whenSaved()
   provider.disconnect()
   provider.doc.getText('body').insert(0, 'unsent: ')
-  await deleteDocument(server, 'kept')
+  await deleteDocument(server.documents, 'kept')
   const reloaded = new Promise<Y.Doc>((resolve) => provider.once('reload', resolve))
   provider.connect()
   const fresh = await reloaded
@@ -145,13 +143,3 @@ test('T15 [SYNC8] with a copy on the device: the old bytes are set aside, and th
   await next.whenSynced
   expect((await readDocument(server.url, 'kept')).getText('body').toJSON()).toBe('new text')
 })
-
-async function deleteDocument({ documents }: RunningServer, name: string): Promise<void> {
-  const http = express().use(documents.router()).listen(0, '127.0.0.1')
-  onTestFinished(() => void http.close())
-  await once(http, 'listening')
-  const { port } = http.address() as AddressInfo
-  const response = await fetch(`http://127.0.0.1:${port}/documents/${name}`, { method: 'DELETE' })
-  expect(response.status).toBe(204)
-  http.closeAllConnections()
-}

@@ -10,7 +10,7 @@ import { updateOf } from '../support/raw-client.ts'
 /** Changing the bytes of a message without raising the version breaks clients that are out there. */
 const PINNED = {
   version: 1,
-  sha256: 'd9f576f5425f78c6c1567996bd79c5cfa5a5b1636997b3c3981d3958e370efe3',
+  sha256: 'e632a932dc2c34f1ffcb375bf7c70cec0cb880597be4a72ed80f132823be60f0',
 }
 
 const NOTHING = new Uint8Array(0)
@@ -46,7 +46,15 @@ function examples(): Record<string, string> {
     'update, in chunks': packet(4, 'update', 7, { upload: 1 }),
     'pull, log': packet(5, 'pull', 7, { epoch, after: 0 }),
     'pull, snapshot': packet(6, 'pull', 7, { epoch, snapshot: 1, chunk: 0 }),
+    'pull, log in chunks': packet(5, 'pull', 7, { epoch, after: 0, chunked: true }),
+    'pull, entry': packet(6, 'pull', 7, { epoch, entry: 1, chunk: 0 }),
     pulled: answer(5, { ok: true, seq: 1, updates: [update] }),
+    'pulled, large': answer(5, {
+      ok: true,
+      seq: 0,
+      updates: [],
+      entry: { seq: 1, bytes: 1_300_000, chunkBytes: 262_144 },
+    }),
     check: packet(6, 'check', 7, { epoch, seq: 1, digest: new Uint8Array(16).fill(170) }),
     'check, the same': answer(6, { ok: true, result: 'same' }),
     'check, different': answer(6, {
@@ -60,6 +68,7 @@ function examples(): Record<string, string> {
     token: packet(9, 'token', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln'),
     'token, taken': answer(9, { ok: true, expiresInMs: 3_600_000 }),
     'update, relayed': packet(undefined, 'update', 7, 1, 1, update),
+    'update, announced': packet(undefined, 'update', 7, 3, 2, new Uint8Array([0, 0])),
     'awareness, relayed': packet(undefined, 'awareness', 7, awareness),
     closed: packet(undefined, 'closed', 7, {
       code: 'server-closing',

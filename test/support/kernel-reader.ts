@@ -16,9 +16,11 @@ export abstract class KernelReader {
   /** The ranges of entries that came, in the order in which they came. */
   readonly ranges: { from: number; to: number; bytes: number }[] = []
   readonly awareness: Buffer[] = []
+  /** How long the updates were that answers to `pull` brought. */
+  readonly pulled: number[] = []
   joined: Joined | null = null
   isClosed = false
-  #awaitsAttachment: 'update' | 'awareness' | null = null
+  #awaitsAttachment: 'update' | 'awareness' | 'answer' | null = null
   readonly #arrivals = new Set<() => void>()
 
   /** An engine.io message: text, or an attachment. */
@@ -43,7 +45,7 @@ export abstract class KernelReader {
     )
   }
 
-  /** Asks for the log from the beginning; the answers are not looked at. */
+  /** Asks for the log from the beginning. Large entries come whole. */
   pull(id: number): Promise<void> {
     const { document, epoch } = this.joined!
     return this.send(`2/y-rooms,${id}${JSON.stringify(['pull', document, { epoch, after: 0 }])}`)
@@ -67,6 +69,7 @@ export abstract class KernelReader {
       if (message.startsWith('4')) this.#handleText(message.slice(1))
     } else if (this.#awaitsAttachment !== null) {
       if (this.#awaitsAttachment === 'awareness') this.awareness.push(message)
+      else if (this.#awaitsAttachment === 'answer') this.pulled.push(message.length)
       else this.ranges.at(-1)!.bytes = message.length
       this.#awaitsAttachment = null
     }
@@ -86,6 +89,7 @@ export abstract class KernelReader {
     const [first, , from, to] = JSON.parse(packet.slice(json)) as [unknown, number, number, number]
     if (isAnswer) {
       if (this.joined === null) this.joined = first as Joined
+      else if (packet.startsWith('61-')) this.#awaitsAttachment = 'answer'
     } else if (first === 'update') {
       this.ranges.push({ from, to, bytes: 0 })
       this.#awaitsAttachment = 'update'

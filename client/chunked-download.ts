@@ -1,4 +1,10 @@
-import type { DocumentHandle, Epoch, Refusal, SnapshotReference } from '../protocol/index.ts'
+import type {
+  ChunkPullRequest,
+  DocumentHandle,
+  Epoch,
+  Refusal,
+  SnapshotReference,
+} from '../protocol/index.ts'
 import type { Channel } from './channel.ts'
 import type { NoAnswer } from './provider-error.ts'
 import { noAnswer } from './read-answer.ts'
@@ -14,20 +20,22 @@ export interface DownloadHandlers {
 }
 
 /**
- * A large snapshot on its way here, chunk by chunk. It outlives the connection that brings it: what has arrived
+ * A large snapshot or log entry on its way here, chunk by chunk. It outlives the connection that brings it: what has arrived
  * is kept, and the next connection fetches only the rest.
  */
-export class SnapshotDownload {
+export class ChunkedDownload {
   readonly epoch: Epoch
   readonly reference: SnapshotReference
+  readonly #kind: 'snapshot' | 'entry'
   readonly #bytes: Uint8Array
   readonly #missing = new Set<number>()
   #receivedBytes = 0
   /** Counts the connections; an answer to an earlier one is too late. */
   #run = 0
 
-  constructor(epoch: Epoch, reference: SnapshotReference) {
+  constructor(epoch: Epoch, reference: SnapshotReference, kind: 'snapshot' | 'entry' = 'snapshot') {
     this.epoch = epoch
+    this.#kind = kind
     this.reference = reference
     this.#bytes = new Uint8Array(reference.bytes)
     const chunks = Math.ceil(reference.bytes / reference.chunkBytes)
@@ -63,11 +71,10 @@ export class SnapshotDownload {
       return
     }
     const waiting = [...this.#missing]
-    const { epoch, reference } = this
     const requestNext = (): void => {
       const chunk = waiting.shift()
       if (chunk === undefined) return
-      channel.request('pull', [handle, { epoch, snapshot: reference.seq, chunk }], (answer) => {
+      channel.request('pull', [handle, this.#request(chunk)], (answer) => {
         if (this.#run !== run) return
         if (!answer.ok || !this.#keep(chunk, answer.updates[0])) {
           this.stop()
@@ -88,6 +95,12 @@ export class SnapshotDownload {
   /** No answer is listened to any more. */
   stop(): void {
     this.#run++
+  }
+
+  #request(chunk: number): ChunkPullRequest {
+    const { epoch, reference } = this
+    const { seq } = reference
+    return this.#kind === 'entry' ? { epoch, entry: seq, chunk } : { epoch, snapshot: seq, chunk }
   }
 
   #keep(chunk: number, bytes: Uint8Array | undefined): boolean {
