@@ -214,13 +214,13 @@ export class TabChannel {
       this.#forget(message.from)
       return
     }
+    // What we have posted is in that history by now, or will be: whoever has it uploads it there.
+    if (message.epoch !== null && ours === null && !isEmptyDocument(this.#options.doc))
+      this.#options.handlers.handleEpoch(message.epoch)
     if (message.body.type === 'bye') {
       this.#handleGone(message.from, message.hasUnsaved)
       return
     }
-    // What we have posted is in that history by now, or will be: whoever has it uploads it there.
-    if (message.epoch !== null && ours === null && !isEmptyDocument(this.#options.doc))
-      this.#options.handlers.handleEpoch(message.epoch)
     const isNew = !this.#peers.has(message.from)
     const peer = this.#handleStanding(message)
     if (isNew && message.body.type !== 'hello') this.#presence.announce()
