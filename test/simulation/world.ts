@@ -16,6 +16,9 @@ import { ServerNode } from './server-node.ts'
 import type { Action, Story } from './story.ts'
 import { Life, settled, Timeline } from './timeline.ts'
 
+/** Kinds of trouble in which a device may forget which history its unconfirmed changes belong to: they are new ones to the next. */
+const DEVICE_TROUBLE: ReadonlySet<string> = new Set(['crash-page', 'kill-databases', 'full-device'])
+
 /** Kinds of trouble in which a server may log errors and refuse requests. */
 const DISK_TROUBLE: ReadonlySet<string> = new Set(['write-errors', 'read-errors', 'full-disk'])
 
@@ -44,6 +47,8 @@ export class World {
   readonly authorsOfDeleted = new Map<string, Set<number>>()
   /** Documents whose history may have ended. */
   readonly endings = new Set<string>()
+  /** A change that was deleted with its document may be uploaded once more by a device. */
+  readonly mayForgetHistory: boolean
   /** Looks at the disk after a crash. */
   readonly #inspect: (world: World) => Promise<void>
   readonly #hasDiskTrouble: boolean
@@ -67,6 +72,9 @@ export class World {
     this.disk.weather.latencyMs = story.diskLatencyMs
     this.weather = { ...story.network }
     this.names = Array.from({ length: story.documents }, (_, index) => `document-${index}`)
+    this.mayForgetHistory =
+      story.devices?.keepsCopies === true &&
+      story.actions.some(({ kind }) => DEVICE_TROUBLE.has(kind))
     this.#hasDiskTrouble =
       story.server.workerError > 0 || story.actions.some(({ kind }) => DISK_TROUBLE.has(kind))
     this.#readers = new Set(
