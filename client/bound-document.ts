@@ -70,6 +70,7 @@ export function bindDocument(
     waitMs: configuration.waitForPersistence,
     ledger,
     isConfirmed: (origin) => bound().changes.isConfirmed(origin),
+    isStoredElsewhere: (origin) => bound().tabs.isStoredByAuthor(origin),
     handlers: {
       ...handlers.local,
       handleStored: () => bound().saving.refresh(),

@@ -9,13 +9,13 @@ import {
   type Refusal,
 } from '../protocol/index.ts'
 import { applyUpdates } from './apply-updates.ts'
-import { Backoff } from './backoff.ts'
 import { CatchUp } from './catch-up.ts'
 import type { Channel, ChannelMember } from './channel.ts'
 import { nextAttempt } from './client-key.ts'
 import type { DocumentSyncOptions, Membership } from './document-sync-options.ts'
 import { EntryLoad } from './entry-load.ts'
 import type { Joining, Live, Loading, State } from './document-sync-state.ts'
+import { JoinRetry } from './join-retry.ts'
 import { knownEpoch, rememberEpoch } from './known-epochs.ts'
 import { errorFromRefusal, ProviderError, type NoAnswer } from './provider-error.ts'
 import { SelfCheck } from './self-check.ts'
@@ -28,7 +28,7 @@ import type { Outcome } from './wire.ts'
 /** Keeps one Y.Doc and one document of the server the same, over as many connections as it takes. */
 export class DocumentSync implements ChannelMember {
   readonly #options: DocumentSyncOptions
-  readonly #backoff: Backoff
+  readonly #retry: JoinRetry
   #state: State = { at: 'detached' }
   #epoch: Epoch | null = null
   #cursor: UpdateCursor | null = null
@@ -36,15 +36,18 @@ export class DocumentSync implements ChannelMember {
   readonly #load = new StateLoad()
   readonly #entries = new EntryLoad()
   readonly #selfCheck: SelfCheck
-  /** A newer token was shown since we were in the document last. */
-  #hasRenewed = false
   /** A join that was given up before its answer came. Its answer is still a valid one if asked again. */
   #abandoned: Joining | null = null
   #isSynced = false
 
   constructor(options: DocumentSyncOptions) {
     this.#options = options
-    this.#backoff = new Backoff(options.clock, options.maxBackoffMs)
+    this.#retry = new JoinRetry({
+      ...options,
+      join: (channel) => this.#join(channel),
+      handleError: (error) => options.handlers.handleError(error),
+      handleGivenUp: (error) => this.#end(error),
+    })
     this.#selfCheck = new SelfCheck({
       ...options,
       intervalMs: options.selfCheckIntervalMs,
@@ -101,8 +104,9 @@ export class DocumentSync implements ChannelMember {
     const state = this.#state
     if (state.at !== 'joining' && state.at !== 'loading' && state.at !== 'live') return
     const channel = state.at === 'joining' ? state.channel : state.membership.channel
-    this.#leave()
-    this.#join(channel)
+    const detached = this.#leave()
+    // Whoever heard of it may have disconnected us, or connected anew.
+    if (this.#state === detached) this.#join(channel)
   }
 
   handleLocalChange(): void {
@@ -182,8 +186,7 @@ export class DocumentSync implements ChannelMember {
     const { channel, clientId } = joining
     const { epoch, head, snapshot, limits, document: handle } = outcome
     const membership: Membership = { channel, handle, clientId, limits }
-    this.#backoff.handleSuccess()
-    this.#hasRenewed = false
+    this.#retry.handleJoined()
     if (this.#epoch !== null && this.#epoch !== epoch) {
       // Another history under the same name. Merging it would double what both have.
       channel.leave(this.#options.documentName, handle, clientId)
@@ -308,7 +311,7 @@ export class DocumentSync implements ChannelMember {
         stateVector,
         ledger,
         clock,
-        backoff: this.#backoff,
+        backoff: this.#retry.backoff,
         handleSaved: ({ seq, entry }) => {
           handlers.handleSaved()
           if (this.#state.at === 'live') this.#state.catchUp.handleAcknowledged(seq, entry)
@@ -380,44 +383,17 @@ export class DocumentSync implements ChannelMember {
     if (at === 'detached' || at === 'waiting' || at === 'ended') return
     const channel =
       this.#state.at === 'joining' ? this.#state.channel : this.#state.membership.channel
-    if (error.retry === 'reauth' && !this.#hasRenewed) {
-      this.#renew(channel, error)
-      return
-    }
-    if (error.permanent) {
-      this.#leave()
+    const detached = this.#leave()
+    // Whoever heard of it may have disconnected us, or connected anew.
+    if (this.#state !== detached) return
+    const cancel = this.#retry.plan(channel, error)
+    if (cancel === null) {
       this.#end(error)
       return
     }
-    this.#leave()
-    this.#pause(channel)
-    handlers.handleError(error)
-  }
-
-  /** The server wants a newer token: joins again with one, once. */
-  #renew(channel: Channel, refused: ProviderError): void {
-    this.#leave()
-    let isWanted = true
-    const waiting: State = { at: 'waiting', cancel: () => (isWanted = false) }
-    this.#state = waiting
-    void channel.renewToken().then((failure) => {
-      if (!isWanted || this.#state !== waiting) return
-      if (failure?.permanent) this.#end(refused)
-      else if (failure === null) {
-        this.#hasRenewed = true
-        this.#join(channel)
-      } else {
-        this.#pause(channel)
-        this.#options.handlers.handleError(failure)
-      }
-    })
-  }
-
-  #pause(channel: Channel): void {
-    const cancel = this.#options.clock.setTimer(this.#backoff.nextPauseMs(), () =>
-      this.#join(channel),
-    )
     this.#state = { at: 'waiting', cancel }
+    // A newer token may mend it, and then there is nothing to tell.
+    if (!error.permanent) handlers.handleError(error)
   }
 
   #end(error: ProviderError): void {
@@ -426,18 +402,21 @@ export class DocumentSync implements ChannelMember {
     this.#options.handlers.handleEnded(error)
   }
 
-  #leave(): void {
+  /** Returns the state that this leads to, as long as nobody who hears of it does something else. */
+  #leave(): State {
     const state = this.#state
-    this.#stop()
-    if (state.at !== 'live' && state.at !== 'loading') return
-    const { channel, handle, clientId } = state.membership
-    channel.unbind(handle, this)
-    channel.leave(this.#options.documentName, handle, clientId)
+    if (state.at === 'live' || state.at === 'loading') {
+      const { channel, handle, clientId } = state.membership
+      channel.unbind(handle, this)
+      channel.leave(this.#options.documentName, handle, clientId)
+    }
+    return this.#stop()
   }
 
-  #stop(): void {
+  #stop(): State {
     const state = this.#state
-    this.#state = { at: 'detached' }
+    const detached: State = { at: 'detached' }
+    this.#state = detached
     if (state.at === 'waiting') state.cancel()
     if (state.at === 'loading') this.#load.stop()
     if (state.at === 'live') {
@@ -446,9 +425,11 @@ export class DocumentSync implements ChannelMember {
       state.catchUp.stop()
     }
     if (state.at === 'live' || state.at === 'loading') this.#options.handlers.handleLeft()
-    if (!this.#isSynced) return
-    this.#isSynced = false
-    this.#options.handlers.handleSynced(false)
+    if (this.#isSynced) {
+      this.#isSynced = false
+      this.#options.handlers.handleSynced(false)
+    }
+    return detached
   }
 }
 

@@ -36,8 +36,12 @@ export function documentTabs(
       epoch: knownEpoch(doc, serverUrl, documentName),
       uploads: sync.isLive && mayShare(),
       hasUnsaved: ledger.unsyncedChanges > 0,
+      storage: local.sharedName,
+      isStored: local.isOwnStored,
     }),
     mayShare,
+    // What comes from the disk need not come from a tab.
+    mayAsk: () => !local.isLoading,
     isKnownToTabs: (origin) =>
       changes.isConfirmed(origin) || (origin !== null && origin === local.persistence),
     isOfServer,
@@ -52,6 +56,7 @@ export function documentTabs(
       },
       handleGone: () => local.handleTabGone(),
       handleStanding: () => saving.refresh(),
+      handleStoredElsewhere: () => local.handleStoredElsewhere(),
       handleError,
     },
   })

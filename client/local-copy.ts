@@ -32,6 +32,8 @@ interface LocalCopyOptions {
   readonly clock: Clock
   /** Whether a change is the server's own, so that nobody needs to send it. */
   readonly isConfirmed: (origin: unknown) => boolean
+  /** Whether another page stores a change, where we store ours. */
+  readonly isStoredElsewhere: (origin: unknown) => boolean
   readonly handlers: {
     /** What is stored is in the document. */
     handleLoaded(): void
@@ -79,6 +81,7 @@ export class LocalCopy {
       documentName: this.#options.documentName,
       serverUrl: this.#options.serverUrl,
       isConfirmed: this.#options.isConfirmed,
+      isStoredElsewhere: this.#options.isStoredElsewhere,
       acceptsEpoch: (epoch) => {
         const known = this.#knownEpoch()
         return known === null || known === epoch
@@ -88,6 +91,27 @@ export class LocalCopy {
       handleError: (error) => this.#options.handlers.handleError(error),
     })
     void this.#awaitLoad(persistence)
+  }
+
+  /** What is on the disk may still come. */
+  get isLoading(): boolean {
+    return this.#state === 'loading'
+  }
+
+  /** Where our changes are stored, if other pages may store theirs there too; null where that is not known. */
+  get sharedName(): string | null {
+    const isStoring = this.#state === 'loading' || this.#state === 'loaded'
+    return (isStoring && this.#tracked?.sharedName) || null
+  }
+
+  /** Of `sharedName`: everything that this page was to store there is stored. */
+  get isOwnStored(): boolean {
+    return this.#tracked?.isOwnStored === true
+  }
+
+  /** Other pages have stored there what they were to store. */
+  handleStoredElsewhere(): void {
+    this.#tracked?.handleStoredElsewhere?.()
   }
 
   get isLoaded(): boolean {

@@ -39,6 +39,8 @@ interface TabChannelOptions {
   readonly standing: () => TabStanding
   /** What we hold may be given to others, and theirs may come in: not for one who only reads, or whose copy has diverged. */
   readonly mayShare: () => boolean
+  /** It is time to ask other tabs for content. */
+  readonly mayAsk: () => boolean
   /** Somebody else brings this change to the tabs: the server, or a database that they share. */
   readonly isKnownToTabs: (origin: unknown) => boolean
   readonly isOfServer: (clientId: number) => boolean
@@ -51,6 +53,8 @@ interface TabChannelOptions {
     handleGone(): void
     /** `isWaiting` may have changed. */
     handleStanding(): void
+    /** Everything that other tabs were to store in the database that we share is in there. */
+    handleStoredElsewhere(): void
     handleError(error: ProviderError): void
   }
 }
@@ -73,12 +77,15 @@ export class TabChannel {
   #stopPageLife: (() => void) | null = null
   /** Whose content is being applied. */
   #author: Peer | null = null
+  /** It is a single change, which its author has yet to store. */
+  #isFresh = false
 
   constructor(options: TabChannelOptions) {
     this.#options = options
-    const { awareness, clock, doc, isOfServer } = options
+    const { awareness, clock, doc, isOfServer, mayAsk } = options
     this.#questions = new TabQuestions({
       clock,
+      mayAsk,
       ask: (to) => this.#post({ type: 'ask', to, stateVector: Y.encodeStateVector(doc) }),
     })
     this.#presence = new TabPresence({
@@ -107,6 +114,13 @@ export class TabChannel {
   takesChange(origin: unknown): boolean {
     if (origin !== this || this.#author === null) return false
     return this.#author.uploads || !this.#author.hasUnsaved
+  }
+
+  /** True for a change that its tab stores in the database that we have too, and tells when it has. */
+  isStoredByAuthor(origin: unknown): boolean {
+    if (origin !== this || this.#author === null || !this.#isFresh) return false
+    const { storage, isStored } = this.#author
+    return storage !== null && !isStored && storage === this.#options.standing().storage
   }
 
   open(): void {
@@ -138,18 +152,20 @@ export class TabChannel {
       this.open()
     }
     if (this.#port === null) return
+    this.#questions.resume()
     if (this.#options.scopeName() !== this.#scopeName) {
       this.#leave()
       this.#enter()
       return
     }
     const before = this.#told
-    const { uploads, hasUnsaved, epoch } = this.#options.standing()
+    const { uploads, hasUnsaved, epoch, storage, isStored } = this.#options.standing()
     if (this.#options.mayShare() && !before.mayShare) this.#sayHello()
     else if (
       uploads !== before.uploads ||
       epoch !== before.epoch ||
-      (before.hasUnsaved && !hasUnsaved)
+      (before.hasUnsaved && !hasUnsaved) ||
+      (storage !== null && !before.isStored && isStored)
     )
       this.#post({ type: 'here' })
   }
@@ -242,12 +258,12 @@ export class TabChannel {
         return
       case 'state':
         if (body.to !== this.#id) return
-        this.#apply(peer, body.update)
+        this.#apply(peer, body.update, false)
         this.#questions.handleEnd(from)
         if (body.stateVector !== null) this.#sendState(from, body.stateVector, false)
         return
       case 'edit':
-        this.#apply(peer, body.update)
+        this.#apply(peer, body.update, true)
         return
       case 'presence':
         this.#presence.handle(from, body.clientId, body.update)
@@ -272,11 +288,12 @@ export class TabChannel {
     })
   }
 
-  #apply(author: Peer, update: Uint8Array): void {
+  #apply(author: Peer, update: Uint8Array, isFresh: boolean): void {
     const { doc, documentName, mayShare, standing, handlers } = this.#options
     if (!mayShare()) return
     if (author.epoch !== null && standing().epoch === null) handlers.handleEpoch(author.epoch)
     this.#author = author
+    this.#isFresh = isFresh
     const failure = applyUpdates(doc, [update], this)
     this.#author = null
     if (failure === null) return
@@ -285,16 +302,26 @@ export class TabChannel {
     handlers.handleError(new ProviderError('apply-failed', text, { cause, documentName }))
   }
 
-  #handleStanding({ from, epoch, uploads, hasUnsaved }: TabMessage): Peer {
+  #handleStanding({ from, epoch, uploads, hasUnsaved, storage, isStored }: TabMessage): Peer {
     const before = this.#peers.get(from)
-    const peer = { epoch, uploads, hasUnsaved, missedPings: 0 }
+    const peer = { epoch, uploads, hasUnsaved, storage, isStored, missedPings: 0 }
     this.#peers.set(from, peer)
+    if (isStored && before?.isStored === false) this.#tellStored()
     if (before?.uploads !== uploads || before.hasUnsaved !== hasUnsaved) {
       const wasTrusted = before?.uploads === true && before.hasUnsaved
       if (wasTrusted && !uploads && hasUnsaved) this.#takeOver()
       this.#options.handlers.handleStanding()
     }
     return peer
+  }
+
+  #tellStored(): void {
+    const { standing, handlers } = this.#options
+    const { storage } = standing()
+    const isMissing = [...this.#peers.values()].some(
+      (peer) => peer.storage === storage && !peer.isStored,
+    )
+    if (storage !== null && !isMissing) handlers.handleStoredElsewhere()
   }
 
   #handleGone(tab: string, hasUnsaved: boolean): void {
@@ -330,4 +357,11 @@ export class TabChannel {
   }
 }
 
-const NOTHING_TOLD = { epoch: null, uploads: false, hasUnsaved: false, mayShare: false }
+const NOTHING_TOLD = {
+  epoch: null,
+  uploads: false,
+  hasUnsaved: false,
+  storage: null,
+  isStored: true,
+  mayShare: false,
+}

@@ -11,6 +11,10 @@ export interface TabStanding {
   readonly uploads: boolean
   /** It has changes without a durable acknowledgement. */
   readonly hasUnsaved: boolean
+  /** The database in which it stores what it changes, if tabs may share one. */
+  readonly storage: string | null
+  /** Everything that it was to store is in there. */
+  readonly isStored: boolean
 }
 
 export type TabMessageBody =
@@ -46,12 +50,14 @@ export function writeTabMessage(message: TabMessage): unknown {
 /** Null for what no tab of this version says. */
 export function readTabMessage(value: unknown): TabMessage | null {
   if (!isRecord(value) || value['version'] !== VERSION || !isRecord(value['body'])) return null
-  const { from, epoch, uploads, hasUnsaved } = value
+  const { from, epoch, uploads, hasUnsaved, storage, isStored } = value
   if (typeof from !== 'string' || typeof uploads !== 'boolean' || typeof hasUnsaved !== 'boolean')
     return null
   if (epoch !== null && typeof epoch !== 'string') return null
+  if ((storage !== null && typeof storage !== 'string') || typeof isStored !== 'boolean')
+    return null
   const body = readBody(value['body'])
-  return body === null ? null : { from, epoch, uploads, hasUnsaved, body }
+  return body === null ? null : { from, epoch, uploads, hasUnsaved, storage, isStored, body }
 }
 
 function readBody(body: Record<string, unknown>): TabMessageBody | null {

@@ -5,6 +5,8 @@ const PATIENCE_MS = 2000
 
 interface TabQuestionsOptions {
   readonly clock: Clock
+  /** Nobody is asked before; `resume` tells that it may have become true. */
+  readonly mayAsk: () => boolean
   /** Asks a tab for what we lack by now. */
   readonly ask: (tab: string) => void
 }
@@ -29,6 +31,10 @@ export class TabQuestions {
     if (this.#asked === null) this.#askNext()
   }
 
+  resume(): void {
+    if (this.#asked === null) this.#askNext()
+  }
+
   /** It has answered, or never will. */
   handleEnd(tab: string): void {
     const position = this.#waiting.indexOf(tab)
@@ -44,8 +50,8 @@ export class TabQuestions {
   #askNext(): void {
     this.#cancelPatience?.()
     this.#cancelPatience = null
-    const { clock, ask } = this.#options
-    const next = this.#waiting.shift()
+    const { clock, mayAsk, ask } = this.#options
+    const next = mayAsk() ? this.#waiting.shift() : undefined
     this.#asked = next ?? null
     if (next === undefined) return
     this.#cancelPatience = clock.setTimer(PATIENCE_MS, () => this.#askNext())

@@ -115,9 +115,26 @@ export class IndexedDBPersistence
   }
 
   get isStored(): boolean {
+    return this.#canStore && this.#writer.isStored
+  }
+
+  get #canStore(): boolean {
     // What is changed after the end is stored by nobody.
     if (this.#ending !== null || this.#isUnreadable) return false
-    return this.#writer.isStored && (this.synced || this.#before === null)
+    return this.synced || this.#before === null
+  }
+
+  /** Pages of one origin that were given the same name have one database. */
+  get sharedName(): string {
+    return this.name
+  }
+
+  get isOwnStored(): boolean {
+    return this.#canStore && this.#writer.isOwnStored
+  }
+
+  handleStoredElsewhere(): void {
+    this.#writer.releaseElsewhere()
   }
 
   attach(client: PersistenceClient | null): void {
@@ -223,7 +240,8 @@ export class IndexedDBPersistence
     if (origin === this) return
     // Nobody counts it who would send it.
     if (this.#client === null) this.#isUnverified = true
-    this.#writer.add(update, this.#client?.isConfirmed(origin) ?? false)
+    if (this.#client?.isStoredElsewhere?.(origin) === true) this.#writer.addElsewhere(update)
+    else this.#writer.add(update, this.#client?.isConfirmed(origin) ?? false)
   }
 
   readonly #handleDestroy = (): void => void this.destroy()

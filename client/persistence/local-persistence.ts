@@ -36,6 +36,8 @@ export interface PersistenceClient {
   readonly serverUrl: string
   /** Whether the server has this change already, so that nobody needs to send it. */
   isConfirmed(origin: unknown): boolean
+  /** Another page stores this change where we store ours, and `handleStoredElsewhere` tells when it has. Absent: never. */
+  isStoredElsewhere?(origin: unknown): boolean
   /** Asked before stored bytes enter the document: false sets them aside, since they are of another history. */
   acceptsEpoch(epoch: Epoch): boolean
   handleLoaded(copy: LoadedCopy): void
@@ -48,6 +50,12 @@ export interface PersistenceClient {
 export interface TrackedPersistence extends LocalPersistence {
   /** Every change of the document is committed on this device. Also true while it loads, unless there was an edit. */
   readonly isStored: boolean
+  /** Pages with the same name here share what is stored: each change needs to be stored by one of them. Absent: nothing is shared. */
+  readonly sharedName?: string
+  /** As `isStored`, of the changes that this page stores itself. Needed with `sharedName`. */
+  readonly isOwnStored?: boolean
+  /** All changes so far that other pages were to store are stored. Needed with `sharedName`. */
+  handleStoredElsewhere?(): void
   /** At most one at a time; null lets go. */
   attach(client: PersistenceClient | null): void
   /** From now on the document is of this history: stored with everything that follows. */

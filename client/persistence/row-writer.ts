@@ -13,6 +13,8 @@ const COMPACT_FROM_BYTES = 64 * 1024
 const CONFIRM_PAUSE_MS = 250
 /** What others wrote is kept in memory up to here while another page stores it. */
 const MAX_UNSTORED_BYTES = 256 * 1024
+/** Another page that has not stored its change by then may be frozen, or gone: we do. */
+const ELSEWHERE_PATIENCE_MS = 2000
 /** A disk that is full is asked about once in this time. */
 const MAX_RETRY_PAUSE_MS = 30_000
 
@@ -38,6 +40,10 @@ export class RowWriter {
   readonly #pending = new PendingBuffer()
   readonly #confirmed = new PendingBuffer()
   #confirmedBytes = 0
+  /** The server may lack it, and another page stores it. */
+  readonly #elsewhere = new PendingBuffer()
+  /** Another page has stored unconfirmed changes that are in our document. */
+  #relies = false
   /** Stored rows that this page knows: unconfirmed ones, those confirmed since, and the rest. */
   #pendingRows = new Set<number>()
   #nowConfirmed: number[] = []
@@ -63,6 +69,7 @@ export class RowWriter {
   #idle: Promise<void> = Promise.resolve()
   #cancelRetry: CancelTimer | null = null
   #cancelConfirm: CancelTimer | null = null
+  #cancelElsewhere: CancelTimer | null = null
 
   constructor(options: RowWriterOptions) {
     this.#options = options
@@ -71,6 +78,11 @@ export class RowWriter {
 
   /** Every change that the server may lack is committed. */
   get isStored(): boolean {
+    return this.isOwnStored && this.#elsewhere.isEmpty
+  }
+
+  /** The same, of changes that no other page stores. */
+  get isOwnStored(): boolean {
     return (
       this.#state !== 'over' &&
       this.#pending.isEmpty &&
@@ -122,6 +134,26 @@ export class RowWriter {
     this.#schedule()
   }
 
+  /** Another page that has this database stores the change. Kept until it has, or takes too long. */
+  addElsewhere(update: Uint8Array): void {
+    if (this.#state === 'over') return
+    this.#elsewhere.add({ update, changes: 1 })
+    this.#cancelElsewhere ??= this.#options.clock.setTimer(ELSEWHERE_PATIENCE_MS, () => {
+      this.#takeElsewhere()
+      this.#schedule()
+    })
+  }
+
+  /** Other pages have stored what they were to store. */
+  releaseElsewhere(): void {
+    if (this.#elsewhere.isEmpty) return
+    this.#elsewhere.clear()
+    this.#relies = true
+    this.#cancelElsewhere?.()
+    this.#cancelElsewhere = null
+    this.#options.handleStored()
+  }
+
   stampEpoch(epoch: Epoch): void {
     if (this.#epoch === epoch) return
     this.#epoch = epoch
@@ -135,8 +167,13 @@ export class RowWriter {
     this.#pendingRows.clear()
     const waiting = this.#pending.take(Infinity)
     if (waiting !== null) this.#addConfirmed(waiting.update)
+    const elsewhere = this.#elsewhere.take(Infinity)
+    if (elsewhere !== null) this.#addConfirmed(elsewhere.update)
+    this.#cancelElsewhere?.()
+    this.#cancelElsewhere = null
     if (this.#inFlight !== null) this.#inFlight.isConfirmed = true
     this.#hasLostChanges = false
+    this.#relies = false
     this.#isLabelDue ||= isLabelDue
     if (this.#nowConfirmed.length > 0 || this.#inFlight !== null) this.#scheduleConfirm()
     this.#schedule()
@@ -150,7 +187,7 @@ export class RowWriter {
 
   handleDeleted(): void {
     this.#isDeleted = true
-    this.#hasLostChanges = !this.#pending.isEmpty || this.#pendingRows.size > 0
+    this.#hasLostChanges = !this.#pending.isEmpty || this.#pendingRows.size > 0 || this.#relies
     this.#pendingRows.clear()
     this.#nowConfirmed = []
     this.#forgetPlain()
@@ -170,6 +207,7 @@ export class RowWriter {
   async finish(): Promise<void> {
     this.#cancelRetry?.()
     this.#cancelConfirm?.()
+    this.#takeElsewhere()
     this.#isConfirmDue = true
     if (this.#state === 'paused') this.#state = 'ready'
     this.#schedule()
@@ -180,6 +218,8 @@ export class RowWriter {
   stop(): void {
     this.#cancelRetry?.()
     this.#cancelConfirm?.()
+    this.#cancelElsewhere?.()
+    this.#cancelElsewhere = null
     this.#state = 'over'
   }
 
@@ -253,6 +293,8 @@ export class RowWriter {
 
   #takeBatch(): Batch {
     const isCompaction = this.#shouldCompact
+    // A change of ours may build on those of other pages.
+    if (!this.#pending.isEmpty) this.#takeElsewhere()
     let pending = this.#pending.take(Infinity)
     let confirmed: Uint8Array | null = null
     // A change of ours builds on what came from the server.
@@ -333,6 +375,14 @@ export class RowWriter {
       this.#isConfirmDue = true
       this.#schedule()
     })
+  }
+
+  /** We store it after all. */
+  #takeElsewhere(): void {
+    this.#cancelElsewhere?.()
+    this.#cancelElsewhere = null
+    const elsewhere = this.#elsewhere.take(Infinity)
+    if (elsewhere !== null) this.#pending.add(elsewhere)
   }
 
   #addConfirmed(update: Uint8Array): void {

@@ -12,7 +12,7 @@ import { systemClock, type Clock } from '../clock.ts'
 import { DocumentError } from '../errors.ts'
 import { diff, type StoredParts } from '../log/fold.ts'
 import type { DocumentWorker } from '../log/document-worker.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { LogEntry, Storage } from '../storage/storage.ts'
 import { LargeEntries } from './large-entries.ts'
 import type { OpenDocument } from './open-document.ts'
 import type { SnapshotCache } from './snapshot-cache.ts'
@@ -46,6 +46,7 @@ export class DocumentReader {
   readonly #snapshots: SnapshotCache
   readonly #worker: DocumentWorker
   readonly #largeEntries: LargeEntries
+  readonly #reading = new Map<string, Promise<readonly LogEntry[]>>()
   readonly #tails = new WeakMap<OpenDocument, Tail>()
   #differences: Promise<void> = Promise.resolve()
 
@@ -95,22 +96,36 @@ export class DocumentReader {
       if (tail !== null && tail.seq > after) return tail
       return pageOf(document.recent.after(after), isChunked)
     }
-    const entries = await this.#storage.readEntries(
-      document.name,
-      document.epoch,
-      after,
-      CHUNK_BYTES,
-    )
+    const bytes = isChunked ? this.#largeEntries.bytesOf(document, after + 1) : null
+    if (bytes !== null) return largePage(after + 1, bytes)
+    const entries = await this.#readEntries(document, after)
     if (entries[0]?.seq !== after + 1) {
       // What follows the newest snapshot is there: a newer one must have taken its place, and nobody has told the document.
       if (after >= tailStart) document.handleSnapshotGone(tailStart)
       throw new DocumentError('cursor-too-old', 'these log entries were folded into a snapshot')
     }
     // The storage may know entries that are durable but not yet counted here.
-    return pageOf(
-      entries.filter((entry) => entry.seq <= document.head),
-      isChunked,
-    )
+    const durable = entries.filter((entry) => entry.seq <= document.head)
+    const page = pageOf(durable, isChunked)
+    const [first] = durable
+    if (page.entry !== undefined && first !== undefined)
+      this.#largeEntries.keep(document, first.seq, first.update)
+    return page
+  }
+
+  /** Everybody who was told of a large entry asks for it in one moment: it is read once. */
+  async #readEntries({ name, epoch }: OpenDocument, after: number): Promise<readonly LogEntry[]> {
+    // The name comes last: it is the only part that may contain a space.
+    const key = `${epoch} ${after} ${name}`
+    const running = this.#reading.get(key)
+    if (running !== undefined) return running
+    const reading = this.#storage.readEntries(name, epoch, after, CHUNK_BYTES)
+    this.#reading.set(key, reading)
+    try {
+      return await reading
+    } finally {
+      this.#reading.delete(key)
+    }
   }
 
   /** One piece of a log entry that is too large for one message. */
@@ -227,8 +242,7 @@ function sizeOf(updates: readonly Uint8Array[]): number {
 function pageOf(entries: readonly { seq: number; update: Uint8Array }[], isChunked: boolean): Page {
   const [first] = entries
   if (isChunked && first !== undefined && first.update.length > LARGE_MESSAGE_BYTES) {
-    const entry = { seq: first.seq, bytes: first.update.length, chunkBytes: CHUNK_BYTES }
-    return { seq: first.seq - 1, updates: [], entry }
+    return largePage(first.seq, first.update.length)
   }
   const updates: Uint8Array[] = []
   let bytes = 0
@@ -241,6 +255,10 @@ function pageOf(entries: readonly { seq: number; update: Uint8Array }[], isChunk
     seq = entry.seq
   }
   return { seq, updates: [mergeAsTree(updates)] }
+}
+
+function largePage(seq: number, bytes: number): Page {
+  return { seq: seq - 1, updates: [], entry: { seq, bytes, chunkBytes: CHUNK_BYTES } }
 }
 
 function holdsEverything(

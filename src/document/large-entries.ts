@@ -22,6 +22,19 @@ export class LargeEntries {
     this.#clock = clock
   }
 
+  /** How long the entry is if somebody reads it at present, so that nobody needs to look at the disk to name it. */
+  bytesOf({ name, epoch }: OpenDocument, seq: number): number | null {
+    return this.#sizes.get(keyOf(name, epoch, seq)) ?? null
+  }
+
+  /** Somebody has read this entry, and is going to ask for its pieces. */
+  keep({ name, epoch }: OpenDocument, seq: number, update: Uint8Array): void {
+    const key = keyOf(name, epoch, seq)
+    if (this.#sizes.has(key)) return
+    this.#entries.set(key, Promise.resolve(update))
+    this.#handleRead(key, update)
+  }
+
   /** One piece, or null when there is no such entry any more, or no such piece of it. The bytes are shared: read only. */
   async chunk(document: OpenDocument, seq: number, chunk: number): Promise<Uint8Array | null> {
     const { recent } = document
@@ -36,13 +49,11 @@ export class LargeEntries {
   }
 
   async #read({ name, epoch }: OpenDocument, seq: number): Promise<Uint8Array | null> {
-    // The name comes last: it is the only part that may contain a space.
-    const key = `${epoch} ${seq} ${name}`
+    const key = keyOf(name, epoch, seq)
     const reading = this.#entries.get(key) ?? this.#readStored(key, name, epoch, seq)
     this.#entries.delete(key)
     this.#entries.set(key, reading)
-    this.#cancelIdle?.()
-    this.#cancelIdle = this.#clock.setTimer(IDLE_MS, () => this.#forgetAll())
+    this.#armIdle()
     return reading
   }
 
@@ -59,13 +70,23 @@ export class LargeEntries {
         this.#forget(key)
         return null
       }
-      this.#sizes.set(key, entry.update.length)
-      this.#trim(key)
+      this.#handleRead(key, entry.update)
       return entry.update
     } catch (error) {
       this.#forget(key)
       throw error
     }
+  }
+
+  #handleRead(key: string, update: Uint8Array): void {
+    this.#sizes.set(key, update.length)
+    this.#trim(key)
+    this.#armIdle()
+  }
+
+  #armIdle(): void {
+    this.#cancelIdle?.()
+    this.#cancelIdle = this.#clock.setTimer(IDLE_MS, () => this.#forgetAll())
   }
 
   #trim(newest: string): void {
@@ -88,3 +109,6 @@ export class LargeEntries {
     this.#cancelIdle = null
   }
 }
+
+/** The name comes last: it is the only part that may contain a space. */
+const keyOf = (name: string, epoch: Epoch, seq: number): string => `${epoch} ${seq} ${name}`

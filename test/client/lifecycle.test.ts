@@ -5,7 +5,7 @@ import { SocketIOConnection, SocketIOProvider } from '../../client/index.ts'
 import { countConnections } from '../../client/connection-registry.ts'
 import { ManualClock } from './manual-clock.ts'
 import { HANDLE, joined, OtherEditor, ScriptedNetwork } from './scripted-network.ts'
-import { scene } from './scene.ts'
+import { scene, type Scene } from './scene.ts'
 
 const listeners = (observable: { readonly _observers: Map<unknown, Set<unknown>> }): number =>
   [...observable._observers.values()].reduce((sum, set) => sum + set.size, 0)
@@ -320,3 +320,23 @@ test('[SYNC3] whenLoaded rejects when nothing will come any more, and can be had
   gone.provider.destroy()
   await expect(gone.provider.whenLoaded).rejects.toMatchObject({ code: 'destroyed' })
 })
+
+for (const [end, act] of [
+  ['is closed', ({ wire }: Scene) => wire.sendClosed(HANDLE, 'server-closing')],
+  ['joins again', ({ provider }: Scene) => provider.forceSync()],
+] as const)
+  test(`T64 [SYNC9] whoever disconnects when the document ${end} stays away, though others keep the socket open`, () => {
+    const keeper = scene({ name: 'other' })
+    const here = scene({ on: keeper })
+    const { wire, provider, clock } = here
+    wire.open()
+    wire.take('join').answer(joined({ document: HANDLE + 1 }))
+    wire.take('join').answer(joined())
+    provider.once('sync', () => provider.disconnect())
+    act(here)
+    clock.advance(20_000)
+    expect(wire.count('join')).toBe(0)
+    expect([keeper.provider.synced, provider.synced]).toEqual([true, false])
+    provider.connect()
+    expect(wire.count('join')).toBe(1)
+  })

@@ -469,7 +469,8 @@ test('T65 [TAB10] a provider that is destroyed leaves no channel and no timer', 
 
 test('[TAB10] what no tab says is not read', () => {
   const { tabs, left } = twoTabs()
-  const header = { version: 1, from: 'x', epoch: null, uploads: false, hasUnsaved: false }
+  const standing = { epoch: null, uploads: false, hasUnsaved: false, storage: null, isStored: true }
+  const header = { version: 1, from: 'x', ...standing }
   for (const message of [
     null,
     'hello',
@@ -477,6 +478,8 @@ test('[TAB10] what no tab says is not read', () => {
     { ...header, body: { type: 'unknown' } },
     { ...header, body: { type: 'edit', update: 'text' } },
     { ...header, from: 7, body: { type: 'ping' } },
+    { ...header, storage: 7, body: { type: 'ping' } },
+    { ...header, body: { type: 'ask', to: 'y', stateVector: null } },
   ])
     tabs.inject(message)
   expect(tabs.deliver()).toBe(0)

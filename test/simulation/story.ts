@@ -52,7 +52,7 @@ export type Action = { readonly afterMs: number } & (
 type ActionKind = Action['kind']
 
 /** Clients as pages of browsers: they meet over BroadcastChannel, and may keep their documents. */
-export interface DeviceSettings {
+interface DeviceSettings {
   /** So many clients in a row are pages of one device. */
   readonly pages: number
   /** In IndexedDB, and across crashes. */

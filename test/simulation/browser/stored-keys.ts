@@ -1,5 +1,5 @@
 /** What IndexedDB's own order says of the keys that occur here: numbers before strings before arrays. */
-export function compareKeys(one: IDBValidKey, other: IDBValidKey): number {
+function compareKeys(one: IDBValidKey, other: IDBValidKey): number {
   const [left, right] = [rankOf(one), rankOf(other)]
   if (left !== right) return left - right
   if (Array.isArray(one) && Array.isArray(other)) {
