@@ -207,14 +207,17 @@ export class LevelMaintenance {
   }
 }
 
+/**
+ * At least the seconds since 1970, and more than before: a document that is deleted, restored from a backup and deleted again begins
+ * another history each time, and no client takes one for the other.
+ */
 function nextGeneration(stage: WriteStage, name: DocumentName): number {
+  const seconds = Math.floor(Date.now() / 1000)
   try {
-    return stage.read(name).generation + 1
+    return Math.max(stage.read(name).generation + 1, seconds)
   } catch (error) {
-    // A damaged document can still be deleted. Its generation is lost perhaps; the seconds since 1970 are more than any
-    // number of deletions that came before.
-    if (error instanceof StorageError && error.code === 'record-damaged')
-      return Math.floor(Date.now() / 1000)
+    // A damaged document can still be deleted. Its generation is lost perhaps, and not after this second.
+    if (error instanceof StorageError && error.code === 'record-damaged') return seconds + 1
     throw error
   }
 }
