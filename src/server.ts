@@ -148,7 +148,7 @@ export class Server implements DocumentServer {
       options.uploadResumeMs,
     )
     this.#gateway = new Gateway(options, {
-      clock,
+      ...options,
       checks: {
         handleChecked: (result) => this.#metrics.stateChecks.inc({ result }),
         handleHealed: (document) => {
@@ -162,14 +162,7 @@ export class Server implements DocumentServer {
       registry: this.#registry,
       reader: this.#reader,
       pacer: new BulkPacer(clock),
-      authorize: options.authorize,
-      hooks: options.hooks,
-      logger,
-      expiryWarningMs: options.expiryWarningMs,
-      joinTimeoutMs: options.joinTimeoutMs,
-      maxUpdateBytes: options.maxUpdateBytes,
-      maxPresenceBytes: options.maxPresenceBytes,
-      maxDocumentsPerConnection: options.maxDocumentsPerConnection,
+      handleLimitHit: (limit) => this.#metrics.limitHits.inc({ limit }),
     })
     this.#opening = storage.open().then(() => {
       this.#registry.noteDamaged(storage.damagedDocuments?.() ?? [])
@@ -202,8 +195,10 @@ export class Server implements DocumentServer {
   }
 
   router(): Router {
-    const { maxUpdateBytes, logger } = this.#options
-    return documentsRouter(this.documentsApi(), { maxUpdateBytes, logger })
+    return documentsRouter(this.documentsApi(), {
+      ...this.#options,
+      handleLimitHit: (limit) => this.#metrics.limitHits.inc({ limit }),
+    })
   }
 
   healthRouter(): Router {

@@ -88,6 +88,12 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     this.#peer.sendAccess(this.document.handle, { access, code })
   }
 
+  /** The server knows its user by other presence fields now: what was announced shows them at once. [PRES13] */
+  handleUserChanged(): void {
+    for (const [clientId, { ownsPresence }] of this.#members)
+      if (ownsPresence) this.document.presence.restamp(this, clientId)
+  }
+
   /** A Y.Doc joined through this connection (again). Its client id is claimed for presence if it is free. */
   addMember(join: Join): void {
     const ownsPresence = this.document.claims.claim(join, this)

@@ -70,6 +70,7 @@ export class SocketTransport implements Transport {
       stallMs: number
       /** `disconnect` ends the engine connection too: nobody else has a socket on it. */
       endsEngine: boolean
+      handleLimitHit: (limit: string) => void
     },
   ) {
     const engine = socket.conn as unknown as EngineSocket
@@ -81,7 +82,10 @@ export class SocketTransport implements Transport {
       ...limits,
       bytesInFlight: meter.bytesInFlight,
       unwrittenBytes: () => meter.unwrittenBytes(),
-      onStalled: () => meter.terminate(),
+      onStalled: (limit) => {
+        limits.handleLimitHit(limit)
+        meter.terminate()
+      },
     })
     meter.outbox = this.outbox
     this.#meter = meter

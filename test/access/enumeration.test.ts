@@ -85,7 +85,12 @@ function routesOf(stack: readonly Layer[]): Route[] {
 }
 
 test('T50 [REQ7] every HTTP route declares the access it needs, and asks for it', async () => {
-  const documents = documentsRouter({} as never, { maxUpdateBytes: 1000, logger: silentLogger })
+  const documents = documentsRouter({} as never, {
+    maxUpdateBytes: 1000,
+    httpRequestsPerMinute: 1000,
+    logger: silentLogger,
+    handleLimitHit: () => undefined,
+  })
   const health = healthRouter({} as never, silentLogger)
   const app = standaloneApp({ documents, health, examples: '/tmp', logger: silentLogger })
   const routes = routesOf((app.router as Router & { stack: Layer[] }).stack)

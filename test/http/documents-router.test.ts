@@ -15,7 +15,15 @@ const OCTETS = { 'Content-Type': 'application/octet-stream' }
 async function setUp(logger: Logger = silentLogger) {
   const api = new MemoryDocuments()
   const app = express()
-  app.use('/api', documentsRouter(api, { maxUpdateBytes: MAX_UPDATE_BYTES, logger }))
+  app.use(
+    '/api',
+    documentsRouter(api, {
+      maxUpdateBytes: MAX_UPDATE_BYTES,
+      httpRequestsPerMinute: 1_000_000,
+      logger,
+      handleLimitHit: () => undefined,
+    }),
+  )
   const url = await serveApp(app)
   return {
     api,
