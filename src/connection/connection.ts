@@ -310,7 +310,7 @@ export class Connection implements Peer {
     if (!isClientId(clientId))
       throw new DocumentError('malformed-request', 'leave takes a client id')
     const session = this.#session(document)
-    this.#paces.release()
+    if (session.hasMember(clientId)) this.#paces.release()
     this.#clientIds.get(session.document.handle)?.delete(clientId)
     session.removeMember(clientId)
     return { ok: true }

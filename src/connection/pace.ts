@@ -33,6 +33,9 @@ const MAX_HELD_BYTES = 4 * 1024 * 1024
 /** What a message keeps alive beside its bytes until it is answered, also one whose place another took. */
 const ANSWER_BYTES = 1024
 
+/** More than any client of ours sends without an answer at the smallest limits that make sense. */
+const MAX_OWED_MS = 60_000
+
 /**
  * Messages of one connection that come faster than allowed are held, in their order, and taken when it is their time: nothing is
  * dropped, and who waits for answers slows down by itself. Who does not is ended with `too-many-requests`. [RATE1] [RATE2]
@@ -71,11 +74,16 @@ export class Pace {
     return this.#hold(bytes, task, key)
   }
 
-  /** Runs at once what is held: the session or the connection that it came through ends. */
+  /**
+   * Runs at once what is held: the session or the connection that it came through ends. Who leaves and joins to get more through
+   * than allowed owes it, and with too much owed it is refused.
+   */
   release(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = null
-    for (const held of this.#held) this.#run(held)
+    for (const held of this.#held)
+      if (this.#waitMs() < MAX_OWED_MS) this.#run(held)
+      else this.#refuse(held, tooMany(this.#options.limits))
   }
 
   #hold<Result>(
@@ -125,20 +133,18 @@ export class Pace {
   }
 
   #giveUp(): DocumentError {
-    const options = this.#options.limits.map(({ option }) => option)
-    const error = new DocumentError(
-      'too-many-requests',
-      `wait for answers; this connection sends more than ${options.join(' or ')} allows`,
-    )
+    const error = tooMany(this.#options.limits)
     this.#ignored = error
     this.#cancelTimer?.()
     this.#cancelTimer = null
-    for (const held of this.#held) {
-      this.#forget(held)
-      for (const { reject } of held.waiting) reject(error)
-    }
+    for (const held of this.#held) this.#refuse(held, error)
     this.#options.handleIgnored(error)
     return error
+  }
+
+  #refuse(held: Held, error: DocumentError): void {
+    this.#forget(held)
+    for (const { reject } of held.waiting) reject(error)
   }
 
   #forget(held: Held): void {
@@ -159,4 +165,12 @@ export class Pace {
   #use(bytes: number): void {
     for (const { limit, rate } of this.#rates) rate.use(limit.cost(bytes))
   }
+}
+
+function tooMany(limits: readonly PaceLimit[]): DocumentError {
+  const options = limits.map(({ option }) => option).join(' or ')
+  return new DocumentError(
+    'too-many-requests',
+    `wait for answers; this connection sends more than ${options} allows`,
+  )
 }

@@ -77,6 +77,10 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     return this.#state === 'ended'
   }
 
+  hasMember(clientId: number): boolean {
+    return this.#members.has(clientId)
+  }
+
   hasClientId(clientId: number): boolean {
     return this.#members.get(clientId)?.ownsPresence === true
   }
