@@ -52,6 +52,8 @@ export interface Transport {
   send(event: ServerEvent, args: readonly unknown[], shared: object): void
   /** Ends the connection from our side; `handleDisconnect` follows. */
   disconnect(): void
+  /** Stops reading what the other end sends, or goes on: its kernel then makes it wait. Where that is not possible nothing happens. */
+  setReading?(isReading: boolean): void
 }
 
 type ServerEvent = keyof ServerToClientEvents
@@ -126,6 +128,7 @@ export class Connection implements Peer {
       clock,
       limits: services,
       handleLimitHit,
+      setReading: (isReading) => transport.setReading?.(isReading),
       handleIgnored: (error) => {
         this.endAll(error)
         transport.disconnect()

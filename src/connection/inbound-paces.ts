@@ -14,6 +14,8 @@ interface InboundPacesOptions {
   readonly limits: InboundLimits
   readonly handleLimitHit: (limit: string) => void
   readonly handleIgnored: (error: DocumentError) => void
+  /** Reads no more of this connection, or goes on. */
+  readonly setReading: (isReading: boolean) => void
 }
 
 /** How fast one connection may send. Made when the first message of a kind comes: most connections only read. */
@@ -21,6 +23,8 @@ export class InboundPaces {
   readonly #options: InboundPacesOptions
   #updates: Pace | null = null
   #presence: Pace | null = null
+  /** How many of both hold something. */
+  #holding = 0
 
   constructor(options: InboundPacesOptions) {
     this.#options = options
@@ -56,8 +60,12 @@ export class InboundPaces {
   }
 
   #pace(limits: readonly PaceLimit[]): Pace {
-    const { clock, handleLimitHit, handleIgnored } = this.#options
-    return new Pace({ clock, limits, handleLimitHit, handleIgnored })
+    const { clock, handleLimitHit, handleIgnored, setReading } = this.#options
+    const handleHolding = (isHolding: boolean): void => {
+      this.#holding += isHolding ? 1 : -1
+      setReading(this.#holding === 0)
+    }
+    return new Pace({ clock, limits, handleLimitHit, handleIgnored, handleHolding })
   }
 }
 

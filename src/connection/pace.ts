@@ -17,6 +17,8 @@ export interface PaceOptions {
   readonly handleLimitHit: (limit: string) => void
   /** The sender goes on although it gets no answers: it must go, and be told why. */
   readonly handleIgnored: (error: DocumentError) => void
+  /** Something is held from now on, or nothing any more. */
+  readonly handleHolding: (isHolding: boolean) => void
 }
 
 interface Held {
@@ -28,17 +30,23 @@ interface Held {
   readonly waiting: { resolve(answer: unknown): void; reject(error: unknown): void }[]
 }
 
-/** What is held of one connection. A client of ours stops at sixteen messages without an answer. */
-const MAX_HELD_BYTES = 4 * 1024 * 1024
+/**
+ * What is held of one connection. A client of ours stops at sixteen messages without an answer; one that sends all of a day's
+ * keystrokes at once, over long polling, does so in requests of a megabyte, which have some ten thousand.
+ */
+const MAX_HELD_BYTES = 8 * 1024 * 1024
 /** What a message keeps alive beside its bytes until it is answered, also one whose place another took. */
-const ANSWER_BYTES = 1024
+const ANSWER_BYTES = 512
+/** So many messages of one connection are taken in one turn of the event loop, some milliseconds of work; then others get theirs. */
+const MESSAGES_PER_TURN = 64
 
 /** More than any client of ours sends without an answer at the smallest limits that make sense. */
 const MAX_OWED_MS = 60_000
 
 /**
  * Messages of one connection that come faster than allowed are held, in their order, and taken when it is their time: nothing is
- * dropped, and who waits for answers slows down by itself. Who does not is ended with `too-many-requests`. [RATE1] [RATE2]
+ * dropped, and who waits for answers slows down by itself. Of who does not, no more is read where that is possible; where it is not, it is
+ * ended with `too-many-requests`. [RATE1] [RATE2]
  */
 export class Pace {
   readonly #options: PaceOptions
@@ -48,6 +56,8 @@ export class Pace {
   #heldBytes = 0
   #cancelTimer: CancelTimer | null = null
   #ignored: DocumentError | null = null
+  /** How many more may be taken in this turn. */
+  #leftOfTurn = MESSAGES_PER_TURN
 
   constructor(options: PaceOptions) {
     this.#options = options
@@ -67,7 +77,7 @@ export class Pace {
     key: string | null = null,
   ): Result | Promise<Result> {
     if (this.#ignored !== null) throw this.#ignored
-    if (this.#held.size === 0 && this.#waitMs() === 0) {
+    if (this.#held.size === 0 && this.#mayRun()) {
       this.#use(bytes)
       return task()
     }
@@ -99,6 +109,7 @@ export class Pace {
     this.#heldBytes += grownBytes
     held.bytes = bytes
     held.task = task
+    if (this.#held.size === 0) this.#options.handleHolding(true)
     this.#held.add(held)
     if (key !== null) this.#latest.set(key, held)
     this.#countHits()
@@ -109,14 +120,26 @@ export class Pace {
   }
 
   #schedule(): void {
-    this.#cancelTimer ??= this.#options.clock.setTimer(this.#waitMs(), () => {
+    if (this.#cancelTimer !== null) return
+    const waitMs = this.#waitMs()
+    // With the next turn it goes on by itself.
+    if (waitMs === 0) return
+    this.#cancelTimer = this.#options.clock.setTimer(waitMs, () => {
       this.#cancelTimer = null
-      for (const held of this.#held) {
-        if (this.#waitMs() > 0) break
-        this.#run(held)
-      }
-      if (this.#held.size > 0) this.#schedule()
+      this.#runHeld()
     })
+  }
+
+  #runHeld(): void {
+    for (const held of this.#held) {
+      if (!this.#mayRun()) break
+      this.#run(held)
+    }
+    if (this.#held.size > 0) this.#schedule()
+  }
+
+  #mayRun(): boolean {
+    return this.#leftOfTurn > 0 && this.#waitMs() === 0
   }
 
   #run(held: Held): void {
@@ -149,6 +172,7 @@ export class Pace {
 
   #forget(held: Held): void {
     this.#held.delete(held)
+    if (this.#held.size === 0) this.#options.handleHolding(false)
     if (held.key !== null) this.#latest.delete(held.key)
     this.#heldBytes -= held.bytes + held.waiting.length * ANSWER_BYTES
   }
@@ -163,6 +187,11 @@ export class Pace {
   }
 
   #use(bytes: number): void {
+    if (this.#leftOfTurn-- === MESSAGES_PER_TURN)
+      this.#options.clock.afterTurn(() => {
+        this.#leftOfTurn = MESSAGES_PER_TURN
+        if (this.#cancelTimer === null) this.#runHeld()
+      })
     for (const { limit, rate } of this.#rates) rate.use(limit.cost(bytes))
   }
 }
