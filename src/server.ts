@@ -49,7 +49,7 @@ export interface DocumentServer {
   close(): Promise<void>
 }
 
-/** Of `closeTimeoutMs`: the rest is for releasing storage and threads, which takes milliseconds unless they hang. */
+/** Of `closeTimeoutMs`. What is left of it then, at least the rest, is for releasing storage and threads: milliseconds, unless they or the disk hang. */
 const FLUSH_SHARE = 0.8
 
 /**
@@ -253,7 +253,8 @@ export class Server implements DocumentServer {
     this.#state = 'closing'
     this.#gateway.stopAccepting()
     this.#health.close()
-    const { closeTimeoutMs, storage, logger } = this.#options
+    const { closeTimeoutMs, storage, logger, clock } = this.#options
+    const startedAt = clock.now()
     const editors = Promise.all([...this.#editors].map((editor) => editor.close()))
     const isFlushed = await this.#settlesWithin(
       Promise.all([editors, this.#commits.whenIdle(), this.#compaction.close()]),
@@ -265,7 +266,9 @@ export class Server implements DocumentServer {
     this.#registry.close()
     // At once: a thread that does not end must not keep the storage from being closed.
     const released = Promise.all([storage.close(), this.#worker.close()])
-    if (await this.#settlesWithin(released, closeTimeoutMs * (1 - FLUSH_SHARE))) await released
+    const restMs = closeTimeoutMs * (1 - FLUSH_SHARE)
+    const leftMs = closeTimeoutMs - Math.max(0, clock.now() - startedAt)
+    if (await this.#settlesWithin(released, Math.max(restMs, leftMs))) await released
     else {
       logger.error('the storage or a worker thread does not close; leaving it behind')
       released.catch((error: unknown) => logger.error('closing failed', { error }))

@@ -7,7 +7,7 @@ import { reasonOf } from './level-error.ts'
  * once, a write waits up to a tenth of a second for the disk.
  */
 const MAX_TABLE_BYTES = 16 * 1024 * 1024
-/** At the end, when nobody waits but for the process: a quarter of a second, where the server allows itself one to let go of its storage. */
+/** At the end, when nobody waits but for the process: a quarter of a second, where the server allows itself some to let go of its storage. */
 const MAX_BYTES_AT_END = 32 * 1024 * 1024
 
 /**
