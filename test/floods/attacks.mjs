@@ -32,24 +32,52 @@ function count(outcomes) {
   return counts
 }
 
+/** A text frame of a WebSocket client, masked with zeros. */
+function frame(text) {
+  const bytes = Buffer.from(text)
+  return Buffer.concat([Buffer.from([0x81, 0x80 | bytes.length, 0, 0, 0, 0]), bytes])
+}
+
+/** A client that enters the namespace and answers pings, by hand: ten thousand stock ones would keep this process busy. */
+function enterByHand(url, localAddress) {
+  const { hostname, port } = new URL(url)
+  const socket = connectTcp({ host: hostname, port: Number(port), localAddress })
+  socket.write(
+    `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${Buffer.alloc(16, 1).toString('base64')}\r\n\r\n`,
+  )
+  const outcome = new Promise((resolve) => {
+    socket.on('error', () => undefined)
+    socket.on('close', () => resolve('cut'))
+    socket.on('data', (data) => {
+      const text = data.toString('latin1')
+      if (text.startsWith('HTTP/1.1 4')) resolve('not let open')
+      if (text.includes('"sid"') && text.includes('pingInterval'))
+        socket.write(frame('40/y-rooms,{"protocol":1}'))
+      else if (text.includes('40/y-rooms')) resolve('connected')
+      else if (text.includes('44/y-rooms'))
+        resolve(/"code":"([a-z-]+)"/.exec(text)?.[1] ?? 'refused')
+      else if (text.endsWith('\u0081\u00012')) socket.write(frame('3'))
+    })
+  })
+  return { socket, outcome }
+}
+
 /** 10,000 connections that join nothing, from as many addresses as told. */
 async function connects(url, isOver, addresses) {
-  const agents = Array.from(
-    { length: addresses },
-    (_, index) => new Agent({ localAddress: `127.0.0.${2 + index}` }),
-  )
   const sockets = []
   const outcomes = []
   for (let opened = 0; opened < 10_000 && !isOver(); opened += 100) {
     const some = Array.from({ length: 100 }, (_, index) =>
-      open(url, { agent: agents[(opened + index) % addresses] }),
+      enterByHand(url, `127.0.0.${2 + ((opened + index) % addresses)}`),
     )
-    sockets.push(...some)
-    outcomes.push(...(await Promise.all(some.map(entered))))
+    sockets.push(...some.map(({ socket }) => socket))
+    outcomes.push(...(await Promise.all(some.map(({ outcome }) => outcome))))
   }
+  process.send('ready')
   while (!isOver()) await pause(50)
-  const stillOpen = sockets.filter((socket) => socket.connected).length
-  for (const socket of sockets) socket.disconnect()
+  const stillOpen = sockets.filter((socket) => socket.readyState === 'open').length
+  for (const socket of sockets) socket.destroy()
   return { ...count(outcomes), 'open at the end': stillOpen }
 }
 
@@ -80,15 +108,20 @@ async function namespaces(url, isOver) {
 
 /** A thousand readers of a document that never read, while somebody pastes into it. */
 async function readers(url, isOver) {
-  const sockets = await Promise.all(
-    Array.from({ length: 1000 }, async (_, index) => {
-      const socket = open(url)
-      await entered(socket)
-      await join(socket, 'crowded', 1000 + index)
-      socket.io.engine.transport.ws._socket.pause()
-      return socket
-    }),
-  )
+  const sockets = []
+  while (sockets.length < 1000)
+    sockets.push(
+      ...(await Promise.all(
+        Array.from({ length: 50 }, async (_, index) => {
+          const socket = open(url)
+          await entered(socket)
+          await join(socket, 'crowded', 1000 + sockets.length + index)
+          socket.io.engine.transport.ws._socket.pause()
+          return socket
+        }),
+      )),
+    )
+  process.send('ready')
   const writer = open(url)
   await entered(writer)
   const { document } = await join(writer, 'crowded', 1)
@@ -102,8 +135,7 @@ async function readers(url, isOver) {
       doc.getText('body').insert(0, 'z'.repeat(64 * 1024))
       await writer.emitWithAck('update', document, updates[0])
       written += updates[0].length
-    }
-    await pause(20)
+    } else await pause(20)
   }
   for (const socket of [...sockets, writer]) {
     socket.io.engine.transport.ws?._socket?.resume()
@@ -233,5 +265,7 @@ let isOver = false
 process.once('message', () => {
   isOver = true
 })
+// Those that have to get somewhere first say themselves when they have.
+if (!['connects', 'connects-spread', 'readers'].includes(name)) process.send('ready')
 const outcome = await ATTACKS[name](url, () => isOver)
-process.send(outcome, () => process.exit(0))
+process.send({ outcome }, () => process.exit(0))

@@ -5,7 +5,11 @@ import * as Y from 'yjs'
 const EDIT_EVERY_MS = 25
 
 function open(url) {
-  const socket = io(`${url}/y-rooms`, { transports: ['websocket'], forceNew: true, auth: { protocol: 1 } })
+  const socket = io(`${url}/y-rooms`, {
+    transports: ['websocket'],
+    forceNew: true,
+    auth: { protocol: 1 },
+  })
   return new Promise((resolve, reject) => {
     socket.once('connect', () => resolve(socket))
     socket.once('connect_error', reject)
@@ -95,7 +99,11 @@ export class Neighbours {
     const begunAt = performance.now()
     try {
       const socket = await open(this.#url)
-      await socket.emitWithAck('join', { document: 'visited', clientId: 3, key: 'a visitor has a key' })
+      await socket.emitWithAck('join', {
+        document: 'visited',
+        clientId: 3,
+        key: 'a visitor has a key',
+      })
       this.#times.joinMs.push(performance.now() - begunAt)
       socket.disconnect()
       const askedAt = performance.now()

@@ -8,7 +8,7 @@ import { RawClient, updateOf } from '../support/raw-client.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
 
 /** Time that a test moves, while the turns of the event loop end by themselves: sockets are real. */
-export class LimitClock extends ManualClock {
+class LimitClock extends ManualClock {
   override afterTurn(callback: () => void): void {
     setImmediate(callback)
   }
