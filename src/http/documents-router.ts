@@ -8,10 +8,12 @@ import express, {
 } from 'express'
 import { documentNameFault, isDocumentName, type DocumentName } from '../../protocol/index.ts'
 import type { Access, Handshake, User } from '../access/access.ts'
+import type { Clock } from '../clock.ts'
 import { DocumentError } from '../errors.ts'
 import type { ListRequest } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { readListQuery } from './list-query.ts'
+import { takeTurns } from './request-turns.ts'
 import { declareAccess } from './route-access.ts'
 import { HttpError, answerErrors, answerMethodNotAllowed, answerNotFound } from './problem.ts'
 
@@ -53,6 +55,7 @@ export interface DocumentsRouterOptions {
   /** From one address. */
   readonly httpRequestsPerMinute: number
   readonly logger: Logger
+  readonly clock: Clock
   /** A request reached a limit; `limit` is the option that sets it. */
   readonly handleLimitHit: (limit: string) => void
 }
@@ -67,7 +70,7 @@ type Handler = (request: NamedRequest, response: express.Response) => Promise<vo
 export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptions): Router {
   const { maxUpdateBytes, logger, handleLimitHit } = options
   const router = express.Router({ caseSensitive: true })
-  router.use('/documents', limitRate(options.httpRequestsPerMinute))
+  router.use('/documents', limitRate(options.httpRequestsPerMinute), takeTurns(options.clock))
 
   // Decided before anything else, and before a byte of the body is read: a stranger's 64 MiB are not taken in first.
   const admit = (needed: 'read' | 'write') =>

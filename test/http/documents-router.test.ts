@@ -7,6 +7,7 @@ import { problem } from '../../src/http/problem.ts'
 import { silentLogger, type Logger } from '../../src/telemetry/logger.ts'
 import { ask, type HttpQuestion } from './http-client.ts'
 import { MemoryDocuments } from './memory-documents.ts'
+import { systemClock } from '../../src/clock.ts'
 import { serveApp } from './serve-app.ts'
 
 const MAX_UPDATE_BYTES = 1000
@@ -21,6 +22,7 @@ async function setUp(logger: Logger = silentLogger) {
       maxUpdateBytes: MAX_UPDATE_BYTES,
       httpRequestsPerMinute: 1_000_000,
       logger,
+      clock: systemClock,
       handleLimitHit: () => undefined,
     }),
   )
