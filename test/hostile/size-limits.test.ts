@@ -91,3 +91,31 @@ test('[LIM1] limits that were there before are counted as well', async () => {
   expect(await client.tryJoin('other', { clientId: 1 })).toMatchObject({ code: 'too-many-documents' }) // prettier-ignore
   expect([await hits('maxUpdateBytes'), await hits('maxDocumentsPerConnection')]).toEqual([2, 1])
 })
+
+test('[LIM1] the log says once that a limit was reached, and of addresses what it may be', async () => {
+  const warnings: unknown[] = []
+  const ignore = (): void => undefined
+  const { connect } = await limitScene({
+    maxConnectionsPerAddress: 1,
+    maxDocumentsPerConnection: 1,
+    logger: {
+      debug: ignore,
+      info: ignore,
+      error: ignore,
+      warn: (_message, fields) => warnings.push(fields),
+    },
+  })
+  const client = await connect()
+  await client.join('draft', { clientId: 1 })
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await client.tryJoin('other', { clientId: 1 })
+    await expect(connect()).rejects.toThrow('too many connections')
+  }
+  expect(warnings).toMatchObject([
+    { limit: 'maxDocumentsPerConnection' },
+    {
+      limit: 'maxConnectionsPerAddress',
+      note: expect.stringContaining('trustedProxies') as string,
+    },
+  ])
+})
