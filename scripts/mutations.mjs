@@ -154,7 +154,8 @@ export const MUTATIONS = [
   {
     name: 'outbox hard limit off',
     file: 'src/connection/outbox.ts',
-    search: `    if (this.#bytesInFlight - this.#largestInFlight > this.#options.hardBytes) this.#stall()
+    search: `    if (this.#bytesInFlight - this.#largestInFlight > this.#options.hardBytes)
+      this.#stall('outboxHardBytes')
     else if`,
     replace: `    if`,
     tests: ['test/connection', 'test/e2e/limits'],

@@ -27,6 +27,12 @@ const EXIT_USAGE = 2
 /** An orderly stop that takes longer than this is stuck; process supervisors kill after 10 s or more. */
 const STOP_TIMEOUT_MS = 9000
 
+/**
+ * Who sends the head of a request a byte at a time holds a connection: Node would let it for one and a half minutes. A body may
+ * take Node's five minutes: 64 MiB come over a slow line.
+ */
+const HTTP_LIMITS = { headersTimeout: 10_000, connectionsCheckingInterval: 2000 } as const
+
 /** After the documents were closed the storage and the connections are too, unless they hang. */
 const LEAVE_TIMEOUT_MS = 1000
 
@@ -86,6 +92,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const documents = createDocumentServer({
     storage,
     logger,
+    trustedProxies: options.trustedProxies,
     ...hooks,
     ...(options.allowedOrigins === null ? {} : { allowedOrigins: options.allowedOrigins }),
   })
@@ -177,7 +184,8 @@ async function start(
       examples: findExamples(options, logger),
       logger,
     })
-    const http = createServer(app)
+    app.set('trust proxy', options.trustedProxies)
+    const http = createServer(HTTP_LIMITS, app)
     // After the app: Socket.IO then takes its own requests out before Express sees them.
     documents.attach(http)
     await listen(http, options)

@@ -19,6 +19,8 @@ export interface ServeOptions {
   readonly acceptLoss: boolean
   /** Null: the server's default, which is the page's own host. */
   readonly allowedOrigins: readonly string[] | '*' | null
+  /** Reverse proxies in front of this server, whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: number
   /** Null: everybody is let in, without a name. */
   readonly jwt: JwtSettings | null
 }
@@ -41,6 +43,9 @@ Options                                                            Environment
   --allowed-origin <url>   a web origin whose pages may connect,   ALLOWED_ORIGINS
                            besides this server's own; repeat it,   (comma-separated)
                            or give * for every origin
+  --trusted-proxies <n>    so many reverse proxies are in front,   TRUSTED_PROXIES
+                           whose X-Forwarded-For tells who is
+                           connected; default 0
   --allow-anonymous        listen beyond this machine although     ALLOW_ANONYMOUS=1
                            anyone who connects may read and write
   --jwt-secret-file <path> let in who shows a JSON Web Token that JWT_SECRET_FILE,
@@ -79,6 +84,7 @@ const FLAGS = {
   durability: { type: 'string' },
   'accept-loss': { type: 'boolean' },
   'allowed-origin': { type: 'string', multiple: true },
+  'trusted-proxies': { type: 'string' },
   'allow-anonymous': { type: 'boolean' },
   'no-examples': { type: 'boolean' },
   'jwt-secret-file': { type: 'string' },
@@ -213,6 +219,7 @@ function readServeOptions(flags: ReadonlyMap<FlagName, string[]>, environment: E
     durability: readDurability(setting('durability', 'DURABILITY', 'strict')),
     acceptLoss: isSet('accept-loss', 'ACCEPT_LOSS'),
     allowedOrigins: readOrigins(flags.get('allowed-origin'), environment['ALLOWED_ORIGINS']),
+    trustedProxies: readProxies(setting('trusted-proxies', 'TRUSTED_PROXIES', '0')),
     jwt: readJwt(flags, environment),
   }
   const isAnonymous = isSet('allow-anonymous', 'ALLOW_ANONYMOUS')
@@ -233,6 +240,11 @@ function readPort({ source, text }: Setting): number {
   const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : Number.NaN
   if (port <= 65_535) return port
   throw new UsageError(`${source} is ${quote(text)}; allowed are 0 to 65535`)
+}
+
+function readProxies({ source, text }: Setting): number {
+  if (/^([0-9]|10)$/.test(text)) return Number(text)
+  throw new UsageError(`${source} is ${quote(text)}; allowed are 0 to 10`)
 }
 
 function readNonEmpty({ source, text }: Setting): string {

@@ -7,10 +7,13 @@ import { ERROR_CODES, type ErrorCode, type Refusal, type Retry } from '../protoc
 export class DocumentError extends Error {
   override readonly name = 'DocumentError'
   readonly code: ErrorCode
+  /** The option whose limit was reached, if one was; counted in `y_rooms_limit_hits_total`. */
+  readonly limit: string | null
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { limit?: string }) {
     super(message, options)
     this.code = code
+    this.limit = options?.limit ?? null
   }
 
   get retry(): Retry {

@@ -20,6 +20,7 @@ import { CommitLoop } from './log/commit-loop.ts'
 import { threadWorker, type DocumentWorker } from './log/document-worker.ts'
 import { StorageHealth } from './log/storage-health.ts'
 import { resolveOptions, type ResolvedOptions, type ServerOptions } from './options.ts'
+import { limitHits } from './telemetry/limit-hits.ts'
 import { Metrics } from './telemetry/metrics.ts'
 
 /** A document server. It owns its storage and worker threads; sockets and HTTP servers stay their host's. */
@@ -71,6 +72,7 @@ export class Server implements DocumentServer {
   readonly #health: StorageHealth
   readonly #gateway: Gateway
   readonly #metrics: Metrics
+  readonly #handleLimitHit: (limit: string) => void
   readonly #parkedUploads: ParkedUploads
   readonly #editors = new Set<DocumentEditor>()
   readonly #opening: Promise<void>
@@ -87,6 +89,7 @@ export class Server implements DocumentServer {
       openDocuments: () => this.#registry.size,
       damagedDocuments: () => this.#registry.damagedCount,
     })
+    this.#handleLimitHit = limitHits(this.#metrics.limitHits, logger)
     this.#health = new StorageHealth(storage, clock)
     this.#commits = new CommitLoop(
       storage,
@@ -149,7 +152,7 @@ export class Server implements DocumentServer {
       options.uploadResumeMs,
     )
     this.#gateway = new Gateway(options, {
-      clock,
+      ...options,
       checks: {
         handleChecked: (result) => this.#metrics.stateChecks.inc({ result }),
         handleHealed: (document) => {
@@ -163,14 +166,7 @@ export class Server implements DocumentServer {
       registry: this.#registry,
       reader: this.#reader,
       pacer: new BulkPacer(clock),
-      authorize: options.authorize,
-      hooks: options.hooks,
-      logger,
-      expiryWarningMs: options.expiryWarningMs,
-      joinTimeoutMs: options.joinTimeoutMs,
-      maxUpdateBytes: options.maxUpdateBytes,
-      maxPresenceBytes: options.maxPresenceBytes,
-      maxDocumentsPerConnection: options.maxDocumentsPerConnection,
+      handleLimitHit: this.#handleLimitHit,
     })
     this.#opening = storage.open().then(() => {
       this.#registry.noteDamaged(storage.damagedDocuments?.() ?? [])
@@ -203,8 +199,10 @@ export class Server implements DocumentServer {
   }
 
   router(): Router {
-    const { maxUpdateBytes, logger } = this.#options
-    return documentsRouter(this.documentsApi(), { maxUpdateBytes, logger })
+    return documentsRouter(this.documentsApi(), {
+      ...this.#options,
+      handleLimitHit: this.#handleLimitHit,
+    })
   }
 
   healthRouter(): Router {

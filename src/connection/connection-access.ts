@@ -4,6 +4,7 @@ import { decideAccess } from '../access/decisions.ts'
 import type { CancelTimer, Clock } from '../clock.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { Rate } from './rate.ts'
 import type { Session } from './session.ts'
 
 /** Who came, and how to ask again with another token. */
@@ -19,6 +20,8 @@ interface ConnectionAccessOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly expiryWarningMs: number
+  /** Each costs a signature, and a question about each open document. */
+  readonly tokensPerMinute: number
   readonly sessions: () => Iterable<Session>
   readonly sendExpiring: (expiresInMs: number) => void
   /** The credentials have ended and nobody has brought new ones. */
@@ -45,6 +48,7 @@ export class ConnectionAccess {
   /** The latest question about each session: an older one that is answered late decides nothing. */
   readonly #questions = new WeakMap<Session, number>()
   #cancelTimer: CancelTimer | null = null
+  #tokens: Rate | null = null
 
   constructor(options: ConnectionAccessOptions) {
     this.#options = options
@@ -80,6 +84,7 @@ export class ConnectionAccess {
       )
     if (this.#isRefreshing)
       throw new DocumentError('too-many-requests', 'wait until the last token was answered')
+    this.#countToken()
     this.#isRefreshing = true
     try {
       const user = await this.#options.identity.reauthenticate(token)
@@ -93,6 +98,7 @@ export class ConnectionAccess {
     } finally {
       this.#isRefreshing = false
     }
+    for (const session of this.#options.sessions()) session.handleUserChanged()
     await this.recheck(null, 'token-refreshed')
     const expiresAt = this.#user?.expiresAt
     if (expiresAt === undefined) return { ok: true }
@@ -106,6 +112,16 @@ export class ConnectionAccess {
       (session) => document === null || session.document.name === document,
     )
     await Promise.all(sessions.map((session) => this.#recheckSession(session, code)))
+  }
+
+  #countToken(): void {
+    const { clock, tokensPerMinute } = this.#options
+    this.#tokens ??= new Rate(clock, tokensPerMinute / 60, tokensPerMinute)
+    if (this.#tokens.waitMs > 0)
+      throw new DocumentError('too-many-requests', 'too many tokens; wait a little', {
+        limit: 'tokensPerMinute',
+      })
+    this.#tokens.use(1)
   }
 
   close(): void {

@@ -27,6 +27,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { Admission } from './admission.ts'
 import type { BulkPacer } from './bulk-pacer.ts'
 import { ConnectionAccess, type Identity } from './connection-access.ts'
+import { InboundPaces, type InboundLimits } from './inbound-paces.ts'
 import { JoinDeadline } from './join-deadline.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
@@ -41,6 +42,7 @@ import {
   type Join,
 } from './requests.ts'
 import { Session, joinAnswer } from './session.ts'
+import { checkState, type CheckObserver } from './state-check.ts'
 import { Uploads } from './uploads.ts'
 import type { ParkedUploads } from './parked-uploads.ts'
 
@@ -50,17 +52,13 @@ export interface Transport {
   send(event: ServerEvent, args: readonly unknown[], shared: object): void
   /** Ends the connection from our side; `handleDisconnect` follows. */
   disconnect(): void
+  /** Stops reading what the other end sends, or goes on: its kernel then makes it wait. Where that is not possible nothing happens. */
+  setReading?(isReading: boolean): void
 }
 
-/** Hears how the copies of clients compare with the server's. */
-interface CheckObserver {
-  handleChecked(result: CheckAnswer['result']): void
-  /** A client had diverged and is whole again. */
-  handleHealed(document: string): void
-}
 type ServerEvent = keyof ServerToClientEvents
 
-export interface ConnectionServices {
+export interface ConnectionServices extends InboundLimits {
   readonly registry: DocumentRegistry
   readonly reader: DocumentReader
   readonly pacer: BulkPacer
@@ -75,6 +73,9 @@ export interface ConnectionServices {
   readonly maxUpdateBytes: number
   readonly maxPresenceBytes: number
   readonly maxDocumentsPerConnection: number
+  readonly tokensPerMinute: number
+  /** A limit held something back or ended it; `limit` is the option that sets it. */
+  readonly handleLimitHit: (limit: string) => void
 }
 
 /** What may be done, as it was decided when the access had this version. */
@@ -103,6 +104,7 @@ export class Connection implements Peer {
   readonly #admission: Admission
   readonly #uploads: Uploads
   readonly #joinDeadline: JoinDeadline
+  readonly #paces: InboundPaces
   #joinsUnderWay = 0
   #hasStragglers = false
   #isOpen = true
@@ -116,10 +118,22 @@ export class Connection implements Peer {
       maxUpdateBytes: services.maxUpdateBytes,
       parked: services.parkedUploads,
     })
-    this.#joinDeadline = new JoinDeadline(services.clock, services.joinTimeoutMs, () =>
-      transport.disconnect(),
-    )
+    const { clock, handleLimitHit } = services
+    this.#joinDeadline = new JoinDeadline(clock, services.joinTimeoutMs, () => {
+      handleLimitHit('joinTimeoutMs')
+      transport.disconnect()
+    })
     this.#joinDeadline.set(false)
+    this.#paces = new InboundPaces({
+      clock,
+      limits: services,
+      handleLimitHit,
+      setReading: (isReading) => transport.setReading?.(isReading),
+      handleIgnored: (error) => {
+        this.endAll(error)
+        transport.disconnect()
+      },
+    })
     this.access = new ConnectionAccess({
       ...services,
       identity,
@@ -148,6 +162,7 @@ export class Connection implements Peer {
       throw new DocumentError(
         'too-many-documents',
         `a connection may have ${maxDocumentsPerConnection} documents open`,
+        { limit: 'maxDocumentsPerConnection' },
       )
     this.#joinsUnderWay++
     this.#joinDeadline.set(true)
@@ -184,9 +199,15 @@ export class Connection implements Peer {
   }
 
   async handleUpdate(document: unknown, update: unknown): Promise<UpdateAnswer> {
-    const session = this.#session(document)
     const reference = readUploadReference(update)
-    if (reference === null) return this.#accept(session, this.#updateBytes(update))
+    // Behind its chunks, which may be held.
+    if (reference !== null)
+      return this.#paces.update(0, () => this.#acceptUpload(this.#writer(document), reference))
+    const bytes = this.#updateBytes(update)
+    return this.#paces.update(bytes.length, () => this.#accept(this.#writer(document), bytes))
+  }
+
+  async #acceptUpload(session: Session, reference: number): Promise<UpdateAnswer> {
     const upload = this.#uploads.take(session.document.handle, reference)
     try {
       return await this.#accept(session, upload.bytes)
@@ -222,23 +243,32 @@ export class Connection implements Peer {
     return { accepting: this.#handIn(session, update) }
   }
 
-  handleChunk(document: unknown, request: unknown, bytes: unknown): ChunkAnswer {
-    const session = this.#session(document)
+  handleChunk(
+    document: unknown,
+    request: unknown,
+    bytes: unknown,
+  ): ChunkAnswer | Promise<ChunkAnswer> {
     // Not copied: the bytes go into the upload's own buffer at once.
     if (!(bytes instanceof Uint8Array))
       throw new DocumentError('malformed-request', 'chunk takes bytes')
     const chunk = readChunk(request)
-    const { handle } = session.document
-    const received = this.#uploads.add(handle, chunk, bytes, this.#parkingName(session, chunk))
-    return { ok: true, received }
+    return this.#paces.update(bytes.length, () => {
+      const session = this.#writer(document)
+      const { handle } = session.document
+      const received = this.#uploads.add(handle, chunk, bytes, this.#parkingName(session, chunk))
+      return { ok: true, received }
+    })
   }
 
-  handleAwareness(document: unknown, update: unknown): Done {
-    const session = this.#session(document)
+  handleAwareness(document: unknown, update: unknown): Done | Promise<Done> {
+    const { handle } = this.#session(document).document
     const bytes = readBytes(update)
     if (bytes === null) throw new DocumentError('malformed-awareness', 'awareness takes bytes')
-    session.document.presence.handleUpdate(session, bytes)
-    return { ok: true }
+    return this.#paces.presence(handle, bytes, () => {
+      const session = this.#session(document)
+      session.document.presence.handleUpdate(session, bytes)
+      return { ok: true }
+    })
   }
 
   async handlePull(document: unknown, request: unknown): Promise<PullAnswer> {
@@ -256,24 +286,10 @@ export class Connection implements Peer {
   /** Says whether the client's copy is the server's. It costs a hash of the index, once for each state of the document. */
   async handleCheck(document: unknown, request: unknown): Promise<CheckAnswer> {
     this.#session(document)
-    const { epoch, seq, digest, healed } = readCheck(request)
+    const check = readCheck(request)
     const leave = await this.#admission.enter(0)
     try {
-      const { document: open } = this.#session(document)
-      if (epoch !== open.epoch)
-        throw new DocumentError('document-reset', 'the document has another epoch')
-      if (healed === true) this.#services.checks.handleHealed(open.name)
-      const isSame = open.isSame(seq, digest)
-      const result = isSame === null ? 'moved' : isSame ? 'same' : 'different'
-      this.#services.checks.handleChecked(result)
-      if (result !== 'different') return { ok: true, result }
-      const { index } = open
-      return {
-        ok: true,
-        result,
-        stateVector: index.stateVector(),
-        deletions: index.deleteSetUpdate(),
-      }
+      return checkState(this.#session(document).document, check, this.#services.checks)
     } finally {
       leave()
     }
@@ -301,12 +317,14 @@ export class Connection implements Peer {
     if (!isClientId(clientId))
       throw new DocumentError('malformed-request', 'leave takes a client id')
     const session = this.#session(document)
+    if (session.hasMember(clientId)) this.#paces.release()
     this.#clientIds.get(session.document.handle)?.delete(clientId)
     session.removeMember(clientId)
     return { ok: true }
   }
 
   handleDisconnect(): void {
+    this.#paces.release()
     this.#isOpen = false
     this.#admission.close()
     this.#joinDeadline.close()
@@ -420,6 +438,12 @@ export class Connection implements Peer {
     return session
   }
 
+  /** What was held meanwhile may not be this connection's to change any more. */
+  #writer(document: unknown): Session {
+    this.assertAccess(document, 'write')
+    return this.#session(document)
+  }
+
   /** Under which name an upload outlives its connection: nobody else's, and of no other history. */
   #parkingName(session: Session, { key }: ChunkRequest): string | null {
     if (key === undefined) return null
@@ -435,6 +459,7 @@ export class Connection implements Peer {
       throw new DocumentError(
         'update-too-large',
         `an update may have ${maxUpdateBytes} bytes, this one has ${update.length}`,
+        { limit: 'maxUpdateBytes' },
       )
     return new Uint8Array(update)
   }

@@ -28,6 +28,8 @@ interface EngineTransport {
     readonly _sender?: { readonly sendFrame?: unknown; readonly _bufferedBytes?: number }
     readonly _socket?: TcpSocket | null
     terminate?(): void
+    pause?(): void
+    resume?(): void
   }
   /** Long polling: the response that the next batch goes into. */
   readonly res?: PollResponse | null

@@ -9,13 +9,16 @@ import {
 } from '../../protocol/index.ts'
 import type { Handshake, User } from '../access/access.ts'
 import { identify, reportingWrongAnswers } from '../access/decisions.ts'
+import { addressGroup, clientAddress } from '../access/client-address.ts'
 import { isOriginAllowed } from '../access/origin.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { limitArguments } from './argument-limit.ts'
 import { CLIENT_EVENTS, handleEvent, type ClientEvent } from './client-events.ts'
 import type { Identity } from './connection-access.ts'
+import { ConnectionCounts } from './connection-counts.ts'
 import { Connection, type ConnectionServices, type Transport } from './connection.ts'
+import { ENTRY_TIMEOUT_MS, EngineGuard, type GuardedEngine } from './engine-guard.ts'
 import { FrameCache, SocketTransport } from './socket-transport.ts'
 
 export type AttachTarget = HttpServer | SocketIOServer | Namespace
@@ -75,6 +78,8 @@ export interface RecheckRequest {
 interface Served {
   readonly frames: FrameCache
   readonly isOurServer: boolean
+  /** Of a server of our own. */
+  readonly guard: EngineGuard | null
   /** Engine connections that have a socket here: one TCP connection may not open a thousand. */
   readonly connected: WeakSet<object>
   /** Engine connections whose credentials are being looked at: one question at a time. */
@@ -100,6 +105,7 @@ export class Gateway {
   readonly #services: ConnectionServices
   readonly #connections = new Set<Connection>()
   readonly #identities = new WeakMap<Socket, Identity>()
+  readonly #counts: ConnectionCounts
   readonly #namespaces = new Set<Namespace>()
   readonly #detach: (() => void | Promise<void>)[] = []
   #isClosing = false
@@ -107,6 +113,7 @@ export class Gateway {
   constructor(options: ResolvedOptions, services: ConnectionServices) {
     this.#options = options
     this.#services = { ...services, authorize: reportingWrongAnswers(options) }
+    this.#counts = new ConnectionCounts(options)
   }
 
   get connectionCount(): number {
@@ -118,8 +125,8 @@ export class Gateway {
    * HTTP server.
    */
   attach(target: AttachTarget): void {
-    if (isNamespace(target)) this.#serve(target, false)
-    else if (isSocketIOServer(target)) this.#serve(target.of(DEFAULT_NAMESPACE), false)
+    if (isNamespace(target)) this.#serve(target, null)
+    else if (isSocketIOServer(target)) this.#serve(target.of(DEFAULT_NAMESPACE), null)
     else this.#attachToHttpServer(target)
   }
 
@@ -154,7 +161,9 @@ export class Gateway {
   #attachToHttpServer(httpServer: HttpServer): void {
     // Its listeners are looked at by name, whatever names there are.
     const server: EventEmitter = httpServer
-    const { pingIntervalMs, pingTimeoutMs, allowedOrigins } = this.#options
+    const { pingIntervalMs, pingTimeoutMs, maxMessageBytes, allowedOrigins } = this.#options
+    const { handleLimitHit } = this.#services
+    const guard = new EngineGuard({ ...this.#options, handleLimitHit })
     const before = new Map(server.eventNames().map((name) => [name, server.listeners(name)]))
     const io = new SocketIOServer(httpServer, {
       serveClient: false,
@@ -163,16 +172,18 @@ export class Gateway {
       perMessageDeflate: false,
       pingInterval: pingIntervalMs,
       pingTimeout: pingTimeoutMs,
+      maxHttpBufferSize: maxMessageBytes,
       // A connection that has not chosen a namespace by then is not a client.
-      connectTimeout: 10_000,
+      connectTimeout: ENTRY_TIMEOUT_MS,
       allowRequest: (request, decide) =>
-        decide(null, isOriginAllowed(request.headers, allowedOrigins)),
+        decide(null, isOriginAllowed(request.headers, allowedOrigins) && guard.mayOpen(request)),
       cors: {
         // Decided by allowRequest; here only the header that lets the page read what it was allowed.
         origin: (origin, decide) => decide(null, origin),
         credentials: true,
       },
     })
+    io.engine.on('connection', (engine: GuardedEngine) => guard.watch(engine))
     io.of('/').use((_socket, next) =>
       next(new Error(`connect to the namespace ${DEFAULT_NAMESPACE}`)),
     )
@@ -195,7 +206,7 @@ export class Gateway {
         for (const listener of displaced) server.on(name, listener as AnyListener)
       }
     })
-    this.#serve(io.of(DEFAULT_NAMESPACE), true)
+    this.#serve(io.of(DEFAULT_NAMESPACE), guard)
   }
 
   /** Lets acknowledgements and the reason for the end leave, and ends those that do not read them. */
@@ -219,12 +230,14 @@ export class Gateway {
     })
   }
 
-  #serve(namespace: Namespace, isOurServer: boolean): void {
+  #serve(namespace: Namespace, guard: EngineGuard | null): void {
+    const isOurServer = guard !== null
     if (this.#namespaces.has(namespace)) return
     this.#namespaces.add(namespace)
     const served: Served = {
       frames: new FrameCache(namespace),
       isOurServer,
+      guard,
       connected: new WeakSet(),
       admitting: new WeakSet(),
     }
@@ -260,7 +273,9 @@ export class Gateway {
     // It takes its place as connected only when it is: a middleware of the host may still refuse it, and says nothing.
     admitting.add(conn)
     try {
-      this.#identities.set(socket, await this.#identify(handshake))
+      const identity = await this.#identify(handshake)
+      this.#counts.assertRoom(this.#addressGroup(handshake), identity.user?.id ?? null)
+      this.#identities.set(socket, identity)
     } finally {
       admitting.delete(conn)
     }
@@ -282,10 +297,19 @@ export class Gateway {
         'unsupported-protocol',
         `this server speaks protocol version ${PROTOCOL_VERSION}`,
       )
-    const { headers, address } = handshake
+    const { headers } = handshake
+    const address = this.#addressOf(handshake)
     const ask = (shown: Handshake['auth']): Promise<User | null> =>
       identify(authenticate, { auth: shown, headers, address }, clock.now())
     return { user: await ask(auth), reauthenticate: (token) => ask({ ...auth, token }) }
+  }
+
+  #addressOf({ headers, address }: Socket['handshake']): string {
+    return clientAddress(headers, address, this.#options.trustedProxies)
+  }
+
+  #addressGroup(handshake: Socket['handshake']): string {
+    return addressGroup(this.#addressOf(handshake))
   }
 
   #handleConnection(socket: Socket, served: Served): void {
@@ -337,7 +361,7 @@ export class Gateway {
     )
   }
 
-  #begin(socket: Socket, { frames, connected, isOurServer }: Served): void {
+  #begin(socket: Socket, { frames, connected, isOurServer, guard }: Served): void {
     const { clock, outboxSoftBytes, outboxHardBytes, outboxStallMs } = this.#options
     const { conn } = socket
     const identity = this.#identities.get(socket)
@@ -347,12 +371,18 @@ export class Gateway {
       return
     }
     connected.add(conn)
+    guard?.handleEntered(conn)
+    const release = this.#counts.add(
+      this.#addressGroup(socket.handshake),
+      identity.user?.id ?? null,
+    )
     const transport = new SocketTransport(socket, frames, {
       clock,
       softBytes: outboxSoftBytes,
       hardBytes: outboxHardBytes,
       stallMs: outboxStallMs,
       endsEngine: isOurServer,
+      handleLimitHit: this.#services.handleLimitHit,
     })
     const peer = this.accept(transport, identity)
     PEERS.set(socket, peer)
@@ -362,6 +392,8 @@ export class Gateway {
     })
     socket.once('disconnect', () => {
       connected.delete(conn)
+      release()
+      guard?.handleLeft(conn as unknown as GuardedEngine)
       peer.handleDisconnect()
     })
   }
@@ -409,6 +441,7 @@ export class Gateway {
     }
     const known = asDocumentError(error)
     if (known !== error) this.#options.logger.error('a request failed', { error })
+    if (known !== null && known.limit !== null) this.#services.handleLimitHit(known.limit)
     if (known !== null) return known
     return new DocumentError('internal-error', 'the server could not do this', { cause: error })
   }

@@ -5,8 +5,8 @@ export interface OutboxOptions {
   readonly softBytes: number
   readonly hardBytes: number
   readonly stallMs: number
-  /** The reader does not read: the connection must go. */
-  readonly onStalled: () => void
+  /** The reader does not read: the connection must go. `limit`: the option that says so. */
+  readonly onStalled: (limit: 'outboxHardBytes' | 'outboxStallMs') => void
   /**
    * What of the write under way has not left the process, where that can be seen. A large message counts as in flight
    * until all of it has left; a slow reader that reads shows here.
@@ -59,7 +59,8 @@ export class Outbox {
   charge(bytes: number): void {
     this.#bytesInFlight += bytes
     this.#largestInFlight = Math.max(this.#largestInFlight, bytes)
-    if (this.#bytesInFlight - this.#largestInFlight > this.#options.hardBytes) this.#stall()
+    if (this.#bytesInFlight - this.#largestInFlight > this.#options.hardBytes)
+      this.#stall('outboxHardBytes')
     else if (!this.#isClosed) this.#cancelStall ??= this.#armStall()
   }
 
@@ -105,11 +106,11 @@ export class Outbox {
       const now = unwrittenBytes?.() ?? null
       if (before !== null && now !== null && now !== before && !this.#isClosed)
         this.#cancelStall = this.#armStall()
-      else this.#stall()
+      else this.#stall('outboxStallMs')
     })
   }
 
-  #stall(): void {
-    if (!this.#isClosed) this.#options.onStalled()
+  #stall(limit: 'outboxHardBytes' | 'outboxStallMs'): void {
+    if (!this.#isClosed) this.#options.onStalled(limit)
   }
 }

@@ -77,6 +77,10 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     return this.#state === 'ended'
   }
 
+  hasMember(clientId: number): boolean {
+    return this.#members.has(clientId)
+  }
+
   hasClientId(clientId: number): boolean {
     return this.#members.get(clientId)?.ownsPresence === true
   }
@@ -86,6 +90,12 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     if (this.isEnded || access === this.#access) return
     this.#access = access
     this.#peer.sendAccess(this.document.handle, { access, code })
+  }
+
+  /** The server knows its user by other presence fields now: what was announced shows them at once. [PRES13] */
+  handleUserChanged(): void {
+    for (const [clientId, { ownsPresence }] of this.#members)
+      if (ownsPresence) this.document.presence.restamp(this, clientId)
   }
 
   /** A Y.Doc joined through this connection (again). Its client id is claimed for presence if it is free. */

@@ -59,6 +59,8 @@ export class SocketTransport implements Transport {
   readonly #engine: EngineSocket
   readonly #frames: FrameCache
   readonly #meter: EngineMeter
+  /** The WebSocket that is not read from: the transport may have become another one when it is again. */
+  #paused: EngineSocket['transport']['socket'] | null = null
 
   constructor(
     socket: Socket,
@@ -70,6 +72,7 @@ export class SocketTransport implements Transport {
       stallMs: number
       /** `disconnect` ends the engine connection too: nobody else has a socket on it. */
       endsEngine: boolean
+      handleLimitHit: (limit: string) => void
     },
   ) {
     const engine = socket.conn as unknown as EngineSocket
@@ -81,7 +84,10 @@ export class SocketTransport implements Transport {
       ...limits,
       bytesInFlight: meter.bytesInFlight,
       unwrittenBytes: () => meter.unwrittenBytes(),
-      onStalled: () => meter.terminate(),
+      onStalled: (limit) => {
+        limits.handleLimitHit(limit)
+        meter.terminate()
+      },
     })
     meter.outbox = this.outbox
     this.#meter = meter
@@ -107,6 +113,22 @@ export class SocketTransport implements Transport {
 
   disconnect(): void {
     this.#disconnect()
+  }
+
+  /**
+   * Of a WebSocket only. What Node has read already still comes: 64 KiB. Pongs wait as well, so a pause must be shorter than
+   * the ping timeout; a pace holds no more than what was read.
+   */
+  setReading(isReading: boolean): void {
+    if (isReading) {
+      this.#paused?.resume?.()
+      this.#paused = null
+      return
+    }
+    const { socket } = this.#engine.transport
+    if (socket === undefined || this.#paused !== null) return
+    socket.pause?.()
+    this.#paused = socket
   }
 
   send(event: string, args: readonly unknown[], shared: object): void {

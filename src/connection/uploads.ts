@@ -51,6 +51,7 @@ export class Uploads {
       throw new DocumentError(
         'update-too-large',
         `an update may have ${maxUpdateBytes} bytes, this one has ${size}`,
+        { limit: 'maxUpdateBytes' },
       )
     const isQuestion = offset === 0 && bytes.length === 0 && parkedAs !== null
     if (size === 0 || (bytes.length === 0 && !isQuestion))

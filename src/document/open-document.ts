@@ -17,6 +17,7 @@ import { Room } from './room.ts'
 import { Staging } from './staging.ts'
 import { loadIndex } from './stored-document.ts'
 import { withoutKnown } from '../update/known-overlap.ts'
+import type { ScanLimits } from '../update/scan-limits.ts'
 import { scanUpdate, type KnownStructs, type ScanResult } from '../update/update-scan.ts'
 
 type ValidScan = Extract<ScanResult, { verdict: 'valid' }>
@@ -55,6 +56,8 @@ export interface OpenDocumentOptions {
   readonly presenceRefreshMs: number
   readonly maxPresenceBytes: number
   readonly maxPresenceBytesPerDocument: number
+  readonly maxDocumentBytes: number
+  readonly scanLimits: ScanLimits
   /** Told of every change of the presence. Does not throw. */
   readonly onPresence?: ((name: DocumentName, ...change: PresenceChange) => void) | null
   /** Told of entries that became durable, in their order. Does not throw. */
@@ -64,6 +67,8 @@ export interface OpenDocumentOptions {
   /** Called after entries became durable, to decide about compaction. */
   readonly onGrown: (document: OpenDocument) => void
 }
+
+const SCAN_LIMIT_OPTIONS = { structs: 'maxStructsPerUpdate', nesting: 'maxNesting' } as const
 
 /** After a failed write the disk is asked again after this long, then after twice as long, and so on. */
 const MIN_RECHECK_MS = 1000
@@ -174,8 +179,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
 
   /** Throws `malformed-update` for bytes that no document would accept. */
   assertWellFormed(update: Uint8Array): void {
-    const scan = scanUpdate(update, this.#accepted)
-    if (scan.verdict === 'malformed') throw new DocumentError('malformed-update', scan.message)
+    this.#scan(update)
   }
 
   /**
@@ -188,8 +192,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     if (this.#ended !== null) throw this.#ended
     // Asked for while the server closes, and come as far as this only after its last writes were waited for.
     if (this.#isClosed) throw new DocumentError('server-closing', 'the server is closing')
-    const scan = scanUpdate(update, this.#accepted)
-    if (scan.verdict === 'malformed') throw new DocumentError('malformed-update', scan.message)
+    const scan = this.#scan(update)
     if (scan.verdict === 'missing-dependencies')
       throw new DocumentError('missing-dependencies', scan.message)
     if (this.#index.covers(scan)) {
@@ -197,8 +200,11 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       await this.#staging.whenSettled()
       return { seq: this.head, isEntry: false }
     }
+    this.#assertFits(update, scan)
     if (this.#options.commits.isFull)
-      throw new DocumentError('storage-unavailable', 'the disk does not keep up; send it again')
+      throw new DocumentError('storage-unavailable', 'the disk does not keep up; send it again', {
+        limit: 'maxPendingBytes',
+      })
     this.#staging.add(scan.inserts)
     this.#index.expect(scan)
     return new Promise((resolve, reject) => {
@@ -213,6 +219,25 @@ export class OpenDocument implements CommitParty<PendingEntry> {
         reject,
       })
     })
+  }
+
+  #scan(update: Uint8Array): Exclude<ScanResult, { verdict: 'malformed' }> {
+    const scan = scanUpdate(update, this.#accepted, this.#options.scanLimits)
+    if (scan.verdict !== 'malformed') return scan
+    const limit = scan.limit === null ? {} : { limit: SCAN_LIMIT_OPTIONS[scan.limit] }
+    throw new DocumentError('malformed-update', scan.message, limit)
+  }
+
+  /** A document that is full still takes deletions: folding makes room of them. What is on its way to the disk is not counted. */
+  #assertFits(update: Uint8Array, { inserts }: ValidScan): void {
+    const { maxDocumentBytes } = this.#options
+    const bytes = (this.#snapshot?.bytes ?? 0) + this.#tailBytes
+    if (inserts.length === 0 || bytes + update.length <= maxDocumentBytes) return
+    throw new DocumentError(
+      'document-too-large',
+      `a document may have ${maxDocumentBytes} bytes; this one has ${bytes}, and only deletions are taken`,
+      { limit: 'maxDocumentBytes' },
+    )
   }
 
   /** Whether somebody who has the log up to `seq`, and nothing else, has the same as we. Null while that cannot be said. */

@@ -96,21 +96,37 @@ export class Presence {
       const entry = this.#entries.get(clientId)
       // Yjs clients repeat an unchanged state every 15 s to stay visible; the refresh does that here.
       if (entry?.owner === owner && entry.json === json) continue
-      const bytes = sizeOf(json)
-      this.#bytes += bytes - (entry?.bytes ?? 0)
-      // Without an entry: it left a moment ago, and not everybody has heard of it yet.
-      const isKnown = entry?.isKnown ?? (this.#changed.has(clientId) || this.#left.has(clientId))
-      this.#entries.set(clientId, {
-        owner,
-        json,
-        bytes,
-        clock: this.#nextClock(),
-        sentAt: 0,
-        isKnown,
-      })
-      this.#change(clientId, owner)
-      this.#options.handleChange?.(owner.user, clientId, json)
+      this.#set(owner, clientId, json)
     }
+    this.#schedule()
+  }
+
+  #set(owner: PresenceOwner, clientId: number, json: string): void {
+    const entry = this.#entries.get(clientId)
+    const bytes = sizeOf(json)
+    this.#bytes += bytes - (entry?.bytes ?? 0)
+    // Without an entry: it left a moment ago, and not everybody has heard of it yet.
+    const isKnown = entry?.isKnown ?? (this.#changed.has(clientId) || this.#left.has(clientId))
+    this.#entries.set(clientId, {
+      owner,
+      json,
+      bytes,
+      clock: this.#nextClock(),
+      sentAt: 0,
+      isKnown,
+    })
+    this.#change(clientId, owner)
+    this.#options.handleChange?.(owner.user, clientId, json)
+  }
+
+  /** The identity of a member is another one: what it announced last is shown with it. */
+  restamp(owner: PresenceOwner, clientId: number): void {
+    const entry = this.#entries.get(clientId)
+    const identity = owner.user?.presence
+    if (entry?.owner !== owner || identity === undefined) return
+    const json = JSON.stringify(stamp(JSON.parse(entry.json) as object, identity))
+    if (json === entry.json) return
+    this.#set(owner, clientId, json)
     this.#schedule()
   }
 
@@ -213,6 +229,7 @@ export class Presence {
       throw new DocumentError(
         'presence-too-large',
         `a presence state may have ${this.#options.maxStateBytes} bytes, this one has ${bytes}`,
+        { limit: 'maxPresenceBytes' },
       )
     // Peers compare states by recursion.
     if (!isJson(utf8, 0, utf8.length, MAX_STATE_NESTING))
@@ -245,6 +262,7 @@ export class Presence {
       throw new DocumentError(
         'presence-too-large',
         `all presence in a document may have ${maxBytes} bytes together`,
+        { limit: 'maxPresenceBytesPerDocument' },
       )
   }
 

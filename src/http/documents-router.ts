@@ -1,3 +1,4 @@
+import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
 import express, {
   type NextFunction,
   type Request,
@@ -7,10 +8,12 @@ import express, {
 } from 'express'
 import { documentNameFault, isDocumentName, type DocumentName } from '../../protocol/index.ts'
 import type { Access, Handshake, User } from '../access/access.ts'
+import type { Clock } from '../clock.ts'
 import { DocumentError } from '../errors.ts'
 import type { ListRequest } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { readListQuery } from './list-query.ts'
+import { takeTurns } from './request-turns.ts'
 import { declareAccess } from './route-access.ts'
 import { HttpError, answerErrors, answerMethodNotAllowed, answerNotFound } from './problem.ts'
 
@@ -49,7 +52,12 @@ export interface DocumentsApi {
 
 export interface DocumentsRouterOptions {
   readonly maxUpdateBytes: number
+  /** From one address. */
+  readonly httpRequestsPerMinute: number
   readonly logger: Logger
+  readonly clock: Clock
+  /** A request reached a limit; `limit` is the option that sets it. */
+  readonly handleLimitHit: (limit: string) => void
 }
 
 const UPDATE_TYPE = 'application/octet-stream'
@@ -60,8 +68,9 @@ type Handler = (request: NamedRequest, response: express.Response) => Promise<vo
 
 /** `/documents…`: list, read, write and delete documents over HTTP. */
 export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptions): Router {
-  const { maxUpdateBytes, logger } = options
+  const { maxUpdateBytes, logger, handleLimitHit } = options
   const router = express.Router({ caseSensitive: true })
+  router.use('/documents', limitRate(options.httpRequestsPerMinute), takeTurns(options.clock))
 
   // Decided before anything else, and before a byte of the body is read: a stranger's 64 MiB are not taken in first.
   const admit = (needed: 'read' | 'write') =>
@@ -147,8 +156,27 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
     .post(admit('write'), checkType, readBody(maxUpdateBytes), applyUpdate)
     .all(answerMethodNotAllowed('POST'))
   router.use(answerNotFound)
-  router.use(answerErrors(logger))
+  router.use(answerErrors(logger, handleLimitHit))
   return router
+}
+
+/** Before anybody is authenticated: that is what a flood would cost. */
+function limitRate(httpRequestsPerMinute: number): RequestHandler {
+  return rateLimit({
+    windowMs: 60_000,
+    limit: httpRequestsPerMinute,
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    // As Express sees it: whether a proxy is trusted is the host application's to say.
+    keyGenerator: ({ ip = '' }) => ipKeyGenerator(ip),
+    validate: false,
+    handler: (_request, _response, next) =>
+      next(
+        new DocumentError('too-many-requests', 'too many requests from this address; come back', {
+          limit: 'httpRequestsPerMinute',
+        }),
+      ),
+  })
 }
 
 /** Who may do with which document what the route declares. */
@@ -180,6 +208,7 @@ function readBody(maxUpdateBytes: number): RequestHandler<{ name: string }> {
           new DocumentError(
             'update-too-large',
             `an update may have at most ${maxUpdateBytes} bytes`,
+            { limit: 'maxUpdateBytes' },
           ),
         )
       else next(error)

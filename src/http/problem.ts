@@ -40,10 +40,12 @@ const STATUS: Readonly<Record<HttpCode, number>> = {
   'invalid-document-name': 400,
   'invalid-parameter': 400,
   'update-too-large': 413,
+  'document-too-large': 413,
   'presence-too-large': 413,
   'presence-not-yours': 403,
   'too-many-documents': 429,
   'too-many-clients': 429,
+  'too-many-connections': 429,
   'too-many-requests': 429,
   'not-joined': 409,
   // The update is well-formed and builds on edits that the document does not have: a conflict with its state.
@@ -135,8 +137,12 @@ export function answerMethodNotAllowed(...allowed: readonly string[]): RequestHa
 }
 
 /** Turns whatever a handler threw or rejected with into a problem, and logs what is the server's own fault. */
-export function answerErrors(logger: Logger): ErrorRequestHandler {
+export function answerErrors(
+  logger: Logger,
+  handleLimitHit: (limit: string) => void = () => undefined,
+): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
+    if (error instanceof DocumentError && error.limit !== null) handleLimitHit(error.limit)
     const fault = problemOf(error)
     // A server that closes refuses, and nothing is wrong with it.
     if (fault.status >= 500 && fault.code !== 'server-closing')

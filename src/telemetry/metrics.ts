@@ -16,6 +16,7 @@ export class Metrics {
   readonly compactionFailures: Counter
   readonly stateChecks: Counter<'result'>
   readonly divergences: Counter
+  readonly limitHits: Counter<'limit'>
 
   constructor(live: LiveCounts) {
     const registers = [this.registry]
@@ -55,6 +56,12 @@ export class Metrics {
     this.divergences = new Counter({
       name: 'y_rooms_divergences_total',
       help: 'Copies of clients that were found to differ, and were healed',
+      registers,
+    })
+    this.limitHits = new Counter({
+      name: 'y_rooms_limit_hits_total',
+      help: 'Requests, messages and connections that a limit refused, held back or ended, by the option that sets it',
+      labelNames: ['limit'],
       registers,
     })
     const connections: Gauge = new Gauge({

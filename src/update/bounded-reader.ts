@@ -3,6 +3,13 @@ import { utf16Length } from './utf8.ts'
 /** The bytes are not what they should be. It is thrown and caught inside this folder only. */
 export class MalformedBytes extends Error {
   override readonly name = 'MalformedBytes'
+  /** Which of the scan's limits was reached, if one was. */
+  readonly limit: 'structs' | 'nesting' | null
+
+  constructor(message: string, limit: 'structs' | 'nesting' | null = null) {
+    super(message)
+    this.limit = limit
+  }
 }
 
 /** 8 groups of 7 bits hold every integer up to 2^53 - 1, beyond which JavaScript's are not exact. */

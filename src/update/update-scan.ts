@@ -57,7 +57,11 @@ export type ScanResult =
       readonly known: readonly KnownClock[]
     }
   | { readonly verdict: 'missing-dependencies'; readonly message: string }
-  | { readonly verdict: 'malformed'; readonly message: string }
+  | {
+      readonly verdict: 'malformed'
+      readonly message: string
+      readonly limit: 'structs' | 'nesting' | null
+    }
 
 /** The bits of a struct's info byte above the kind. */
 const HAS_ORIGIN = 0x80
@@ -101,7 +105,8 @@ export function scanUpdate(
     for (const entry of scan.longMapEntries) own.append(entry)
     return new UpdateScan(update, known, limits, own).run()
   } catch (error) {
-    if (error instanceof MalformedBytes) return { verdict: 'malformed', message: error.message }
+    if (error instanceof MalformedBytes)
+      return { verdict: 'malformed', message: error.message, limit: error.limit }
     throw error
   }
 }
@@ -177,7 +182,7 @@ class UpdateScan {
   #checkNesting(places: readonly PlaceRun[]): void {
     const { nesting } = this.#limits
     if (places.some(({ place }) => nestingOf(place) > nesting))
-      throw new MalformedBytes(`types nest more than ${nesting} deep`)
+      throw new MalformedBytes(`types nest more than ${nesting} deep`, 'nesting')
   }
 
   /** The entry of several clocks, new or not, that Yjs would cut in two before this clock, or null. */
@@ -331,7 +336,7 @@ class UpdateScan {
     const count = this.#reader.readVarUint()
     if (count * bytesEach > this.#reader.remaining)
       throw new MalformedBytes(`more ${what} than the bytes can hold`)
-    if (count > limit) throw new MalformedBytes(`more ${what} than one update may have`)
+    if (count > limit) throw new MalformedBytes(`more ${what} than one update may have`, 'structs')
     return count
   }
 

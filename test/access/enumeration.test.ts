@@ -12,6 +12,7 @@ import { declaredAccess, type RouteAccess } from '../../src/http/route-access.ts
 import { standaloneApp } from '../../src/http/standalone-app.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { systemClock } from '../../src/clock.ts'
 import { accessServer, SECRET, token } from './access-scene.ts'
 
 const code = (answer: unknown): string | undefined => (answer as Partial<Refusal>).code
@@ -85,7 +86,13 @@ function routesOf(stack: readonly Layer[]): Route[] {
 }
 
 test('T50 [REQ7] every HTTP route declares the access it needs, and asks for it', async () => {
-  const documents = documentsRouter({} as never, { maxUpdateBytes: 1000, logger: silentLogger })
+  const documents = documentsRouter({} as never, {
+    maxUpdateBytes: 1000,
+    httpRequestsPerMinute: 1000,
+    logger: silentLogger,
+    clock: systemClock,
+    handleLimitHit: () => undefined,
+  })
   const health = healthRouter({} as never, silentLogger)
   const app = standaloneApp({ documents, health, examples: '/tmp', logger: silentLogger })
   const routes = routesOf((app.router as Router & { stack: Layer[] }).stack)

@@ -10,6 +10,7 @@ const DEFAULTS = {
   durability: 'strict',
   acceptLoss: false,
   allowedOrigins: null,
+  trustedProxies: 0,
   jwt: null,
 }
 
@@ -36,7 +37,7 @@ describe('serve', () => {
 
   test('takes every option from the command line', () => {
     const args =
-      '--port 0 --host=127.1.2.3 --data /d --durability relaxed --accept-loss --no-examples'
+      '--port 0 --host=127.1.2.3 --data /d --durability relaxed --accept-loss --no-examples --trusted-proxies 2'
     const origins = [
       '--allowed-origin',
       'https://a.example',
@@ -50,6 +51,7 @@ describe('serve', () => {
       durability: 'relaxed',
       acceptLoss: true,
       allowedOrigins: ['https://a.example', 'http://b.example:81'],
+      trustedProxies: 2,
       jwt: null,
     })
   })
@@ -64,6 +66,7 @@ describe('serve', () => {
       NO_EXAMPLES: '1',
       ALLOW_ANONYMOUS: 'true',
       ALLOWED_ORIGINS: 'https://a.example, https://b.example',
+      TRUSTED_PROXIES: '1',
     }
     expect(serveOptions([], environment)).toEqual({
       port: 81,
@@ -73,6 +76,7 @@ describe('serve', () => {
       durability: 'relaxed',
       acceptLoss: true,
       allowedOrigins: ['https://a.example', 'https://b.example'],
+      trustedProxies: 1,
       jwt: null,
     })
     const args = '--port 82 --host ::1 --data /f --durability strict --allowed-origin *'
@@ -245,8 +249,12 @@ test('without a command, and with --help or -h anywhere, it is help', () => {
     expect(parseCommandLine(args, {})).toEqual({ kind: 'version' })
 })
 
+test.each(['-1', '11', '1.5', 'one', ''])('%j trusted proxies are refused', (count) => {
+  expect(faultOf(['serve', `--trusted-proxies=${count}`])).toContain('allowed are 0 to 10')
+})
+
 test('help names every option with its variable and fits a terminal', () => {
-  const serving = ['port', 'host', 'data', 'durability', 'allowed-origin', 'allow-anonymous']
+  const serving = ['port', 'host', 'data', 'durability', 'allowed-origin', 'trusted-proxies', 'allow-anonymous'] // prettier-ignore
   const tokens = ['secret-file', 'jwks-url', 'algorithm', 'issuer', 'audience', 'default-access']
   const minting = ['user', 'name', 'document', 'expires']
   for (const option of [...serving, ...tokens.map((name) => `jwt-${name}`), ...minting])

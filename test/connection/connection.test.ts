@@ -12,10 +12,11 @@ import { BulkPacer } from '../../src/connection/bulk-pacer.ts'
 import { ParkedUploads } from '../../src/connection/parked-uploads.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
 import { GuardedHooks } from '../../src/access/hooks.ts'
-import { NUMBER_OPTIONS } from '../../src/options.ts'
+import { NUMBER_OPTIONS } from '../../src/number-options.ts'
 import { memoryStorage } from '../../src/storage/memory-storage.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { ManualClock } from '../support/manual-clock.ts'
+import { DEFAULT_SCAN_LIMITS } from '../../src/update/scan-limits.ts'
 import { updateOf } from '../support/raw-client.ts'
 
 const ignore = (): void => undefined
@@ -47,6 +48,8 @@ async function scene() {
     presenceRefreshMs: 12_000,
     maxPresenceBytes: NUMBER_OPTIONS.maxPresenceBytes.default,
     maxPresenceBytesPerDocument: NUMBER_OPTIONS.maxPresenceBytesPerDocument.default,
+    maxDocumentBytes: 1e9,
+    scanLimits: DEFAULT_SCAN_LIMITS,
     onGrown: ignore,
   })
   const services: ConnectionServices = {
@@ -66,6 +69,11 @@ async function scene() {
     maxUpdateBytes: 1000,
     maxPresenceBytes: 1000,
     maxDocumentsPerConnection: 10,
+    tokensPerMinute: 60,
+    updatesPerSecond: 1000,
+    bytesPerSecond: 1e6,
+    presencePerSecond: 1000,
+    handleLimitHit: ignore,
   }
   const sent: string[] = []
   const outbox = new Outbox({

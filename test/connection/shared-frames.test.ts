@@ -82,6 +82,7 @@ describe('shared frames', () => {
         hardBytes: 1e7,
         stallMs: 30_000,
         endsEngine: true,
+        handleLimitHit: () => undefined,
       },
     )
     const message = { update: new Uint8Array([1, 2, 3]) }
@@ -145,6 +146,7 @@ describe('shared frames', () => {
           hardBytes: 1e7,
           stallMs: 30_000,
           endsEngine: true,
+          handleLimitHit: () => undefined,
         },
       )
     const webSocket = { name: 'websocket', socket: { _sender: { sendFrame: () => undefined } } }

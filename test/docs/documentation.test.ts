@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { ERROR_CODES } from 'y-rooms/protocol'
 import { createDocumentServer, memoryStorage } from 'y-rooms/server'
-import { NUMBER_OPTIONS } from '../../src/options.ts'
+import { NUMBER_OPTIONS } from '../../src/number-options.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')

@@ -4,13 +4,14 @@ import type { DocumentName } from '../../protocol/index.ts'
 import { Compaction } from '../../src/document/compaction.ts'
 import { DocumentRegistry } from '../../src/document/document-registry.ts'
 import { OpenDocument, type PendingEntry } from '../../src/document/open-document.ts'
-import { NUMBER_OPTIONS } from '../../src/options.ts'
+import { NUMBER_OPTIONS } from '../../src/number-options.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
 import { fold } from '../../src/log/fold.ts'
 import { memoryStorage } from '../../src/storage/memory-storage.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { gatedStorage } from '../support/gated-storage.ts'
 import { ManualClock } from '../support/manual-clock.ts'
+import { DEFAULT_SCAN_LIMITS } from '../../src/update/scan-limits.ts'
 import { updateOf } from '../support/raw-client.ts'
 
 const NAME = 'scene' as DocumentName
@@ -60,6 +61,8 @@ async function scene() {
         presenceRefreshMs: NUMBER_OPTIONS.presenceRefreshMs.default,
         maxPresenceBytes: NUMBER_OPTIONS.maxPresenceBytes.default,
         maxPresenceBytesPerDocument: NUMBER_OPTIONS.maxPresenceBytesPerDocument.default,
+        maxDocumentBytes: 1e9,
+        scanLimits: DEFAULT_SCAN_LIMITS,
         onGrown: () => undefined,
       })
     },

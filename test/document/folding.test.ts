@@ -7,12 +7,13 @@ import { OpenDocument, type PendingEntry } from '../../src/document/open-documen
 import { SnapshotCache } from '../../src/document/snapshot-cache.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
 import { fold } from '../../src/log/fold.ts'
-import { NUMBER_OPTIONS } from '../../src/options.ts'
+import { NUMBER_OPTIONS } from '../../src/number-options.ts'
 import { memoryStorage } from '../../src/storage/memory-storage.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { gatedStorage } from '../support/gated-storage.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { updateOf } from '../support/raw-client.ts'
+import { DEFAULT_SCAN_LIMITS } from '../../src/update/scan-limits.ts'
 import { expectEqualDocuments } from '../support/equal-documents.ts'
 
 const NAME = 'scene' as DocumentName
@@ -53,6 +54,8 @@ async function scene(recentBytes = 1_000_000, logger = silentLogger) {
       presenceRefreshMs: 12_000,
       maxPresenceBytes: NUMBER_OPTIONS.maxPresenceBytes.default,
       maxPresenceBytesPerDocument: NUMBER_OPTIONS.maxPresenceBytesPerDocument.default,
+      maxDocumentBytes: 1e9,
+      scanLimits: DEFAULT_SCAN_LIMITS,
       onGrown: () => undefined,
     })
   const document = await load()

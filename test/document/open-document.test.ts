@@ -11,6 +11,7 @@ import type { Storage } from '../../src/storage/storage.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { encodePresence } from '../support/awareness-message.ts'
 import { ManualClock } from '../support/manual-clock.ts'
+import { DEFAULT_SCAN_LIMITS } from '../../src/update/scan-limits.ts'
 import { updateOf } from '../support/raw-client.ts'
 
 const macrotask = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -69,6 +70,8 @@ async function scene(maxPendingBytes = Infinity) {
     presenceRefreshMs: 12_000,
     maxPresenceBytes: 1000,
     maxPresenceBytesPerDocument: 10_000,
+    maxDocumentBytes: 1e9,
+    scanLimits: DEFAULT_SCAN_LIMITS,
     onGrown: () => undefined,
   })
   const ear = new Ear()

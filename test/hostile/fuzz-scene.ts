@@ -132,7 +132,9 @@ export class FuzzScene {
     if (way < 72) return this.#send(attacker, 'join', [this.#join(target)])
     if (way < 80) return this.#send(attacker, 'pull', [this.#handle(target), this.#pull(target)])
     if (way < 84) return this.#send(attacker, 'leave', [this.#handle(target), this.#number()])
-    if (way < 87) {
+    if (way < 86) return this.#send(attacker, 'check', [this.#handle(target), this.#check(target)])
+    if (way < 88) return this.#send(attacker, 'token', [random.pick<unknown>(['a token', '', 7])])
+    if (way < 91) {
       this.#story.push('reconnect')
       attacker.accepted.handleDisconnect()
       return this.#addAttacker(this.#attackers.indexOf(attacker))
@@ -242,6 +244,17 @@ export class FuzzScene {
       epoch,
       snapshot: random.chance(0.6) ? snapshot?.seq : this.#number(),
       chunk: random.pick([0, 1, this.#number()]),
+    }
+  }
+
+  #check(target: Target): unknown {
+    const random = this.#random
+    const { document } = target.lease
+    return {
+      epoch: random.chance(0.9) ? target.epoch : this.#junk(target, 1),
+      seq: random.pick([document.head, target.position, this.#number()]),
+      digest: random.pick<unknown>([document.index.digest(), new Uint8Array(16), this.#number()]),
+      healed: random.pick<unknown>([true, false, 1]),
     }
   }
 

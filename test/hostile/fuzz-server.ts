@@ -114,24 +114,17 @@ export class FuzzServer {
       compaction: () => this.#compaction,
     })
     this.#gateway = new Gateway(options, {
+      ...options,
       registry: this.#registry,
       reader: new DocumentReader(storage, new SnapshotCache(storage, 1_000_000), inlineWorker),
       pacer: new BulkPacer(options.clock),
-      hooks: options.hooks,
-      clock: options.clock,
       checks: { handleChecked: () => undefined, handleHealed: () => undefined },
       parkedUploads: new ParkedUploads(
         options.clock,
         options.parkedUploadBytes,
         options.uploadResumeMs,
       ),
-      authorize: options.authorize,
-      logger: options.logger,
-      expiryWarningMs: options.expiryWarningMs,
-      joinTimeoutMs: options.joinTimeoutMs,
-      maxUpdateBytes: options.maxUpdateBytes,
-      maxPresenceBytes: options.maxPresenceBytes,
-      maxDocumentsPerConnection: options.maxDocumentsPerConnection,
+      handleLimitHit: () => undefined,
     })
   }
 

@@ -7,6 +7,7 @@ import { problem } from '../../src/http/problem.ts'
 import { silentLogger, type Logger } from '../../src/telemetry/logger.ts'
 import { ask, type HttpQuestion } from './http-client.ts'
 import { MemoryDocuments } from './memory-documents.ts'
+import { systemClock } from '../../src/clock.ts'
 import { serveApp } from './serve-app.ts'
 
 const MAX_UPDATE_BYTES = 1000
@@ -15,7 +16,16 @@ const OCTETS = { 'Content-Type': 'application/octet-stream' }
 async function setUp(logger: Logger = silentLogger) {
   const api = new MemoryDocuments()
   const app = express()
-  app.use('/api', documentsRouter(api, { maxUpdateBytes: MAX_UPDATE_BYTES, logger }))
+  app.use(
+    '/api',
+    documentsRouter(api, {
+      maxUpdateBytes: MAX_UPDATE_BYTES,
+      httpRequestsPerMinute: 1_000_000,
+      logger,
+      clock: systemClock,
+      handleLimitHit: () => undefined,
+    }),
+  )
   const url = await serveApp(app)
   return {
     api,

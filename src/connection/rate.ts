@@ -1,0 +1,44 @@
+import type { Clock } from '../clock.ts'
+
+/** What was not used in so many seconds may be used at once: people type in bursts, and come back with a backlog. */
+const BURST_SECONDS = 5
+
+/**
+ * So much a second, and a few seconds' worth at once. What is larger than that passes when nothing is owed, and is owed
+ * afterwards: no size is refused for ever.
+ */
+export class Rate {
+  readonly #clock: Clock
+  readonly #perMs: number
+  readonly #burst: number
+  #left: number
+  #filledAt: number
+
+  /** `burst`: how much may be used at once. Default: what five seconds allow. */
+  constructor(clock: Clock, perSecond: number, burst = perSecond * BURST_SECONDS) {
+    this.#clock = clock
+    this.#perMs = perSecond / 1000
+    this.#burst = burst
+    this.#left = burst
+    this.#filledAt = clock.now()
+  }
+
+  /** How long until something may pass, in milliseconds; 0: now. */
+  get waitMs(): number {
+    this.#fill()
+    return this.#left > 0 ? 0 : Math.ceil(-this.#left / this.#perMs) + 1
+  }
+
+  use(amount: number): void {
+    this.#fill()
+    this.#left -= amount
+  }
+
+  #fill(): void {
+    const now = this.#clock.now()
+    // The time of day may be set back: nothing is gained by it, and nothing lost.
+    const elapsedMs = Math.max(0, now - this.#filledAt)
+    this.#filledAt = now
+    this.#left = Math.min(this.#burst, this.#left + elapsedMs * this.#perMs)
+  }
+}
