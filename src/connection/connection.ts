@@ -38,6 +38,7 @@ import {
   readChunk,
   readJoin,
   readPull,
+  readUpdateBytes,
   readUploadReference,
   type Join,
 } from './requests.ts'
@@ -203,7 +204,7 @@ export class Connection implements Peer {
     // Behind its chunks, which may be held.
     if (reference !== null)
       return this.#paces.update(0, () => this.#acceptUpload(this.#writer(document), reference))
-    const bytes = this.#updateBytes(update)
+    const bytes = readUpdateBytes(update, this.#services.maxUpdateBytes)
     return this.#paces.update(bytes.length, () => this.#accept(this.#writer(document), bytes))
   }
 
@@ -449,19 +450,6 @@ export class Connection implements Peer {
     if (key === undefined) return null
     const { name, epoch } = session.document
     return JSON.stringify([this.user?.id ?? null, name, epoch, key])
-  }
-
-  #updateBytes(update: unknown): Uint8Array {
-    if (!(update instanceof Uint8Array))
-      throw new DocumentError('malformed-request', 'update takes bytes or an upload')
-    const { maxUpdateBytes } = this.#services
-    if (update.length > maxUpdateBytes)
-      throw new DocumentError(
-        'update-too-large',
-        `an update may have ${maxUpdateBytes} bytes, this one has ${update.length}`,
-        { limit: 'maxUpdateBytes' },
-      )
-    return new Uint8Array(update)
   }
 }
 

@@ -122,3 +122,16 @@ function isKey(value: unknown): value is string {
 function isEpoch(value: unknown): value is Epoch {
   return typeof value === 'string' && value.length > 0 && value.length <= MAX_EPOCH_LENGTH
 }
+
+/** The bytes that an `update` carries, a copy: Socket.IO's buffers are parts of larger ones. */
+export function readUpdateBytes(update: unknown, maxBytes: number): Uint8Array {
+  if (!(update instanceof Uint8Array))
+    throw new DocumentError('malformed-request', 'update takes bytes or an upload')
+  if (update.length > maxBytes)
+    throw new DocumentError(
+      'update-too-large',
+      `an update may have ${maxBytes} bytes, this one has ${update.length}`,
+      { limit: 'maxUpdateBytes' },
+    )
+  return new Uint8Array(update)
+}
