@@ -128,8 +128,14 @@ export class ClientNetwork {
 interface Joined {
   readonly name: string
   readonly epoch: string
-  readonly snapshot: SnapshotReference | null
-  /** The snapshot as far as it was downloaded, by chunk. */
+  readonly snapshot: Download | null
+  /** The large log entry that was announced last. */
+  entry: Download | null
+}
+
+/** Something that comes in chunks, as far as it is here. */
+interface Download {
+  readonly reference: SnapshotReference
   readonly chunks: Map<number, Uint8Array>
 }
 
@@ -342,7 +348,8 @@ class Link implements Wire {
         const [from, to, value] = rest as [number, number, unknown]
         const update = readBytes(value) as Uint8Array
         const known = this.#documents.get(document)
-        if (known !== undefined)
+        // Without content it only announces an entry that is read in chunks.
+        if (known !== undefined && update.length > 0)
           this.#options.observer.handleRelayed(known.name, known.epoch, update)
         this.#listener.handleUpdate(document, from, to, update)
         return
@@ -386,8 +393,8 @@ class Link implements Wire {
       this.#documents.set(joined.document, {
         name,
         epoch: joined.epoch,
-        snapshot: joined.snapshot ?? null,
-        chunks: new Map(),
+        snapshot: joined.snapshot === undefined ? null : download(joined.snapshot),
+        entry: null,
       })
       observer.handleJoined(clientId, name, joined)
       return
@@ -395,7 +402,7 @@ class Link implements Wire {
     const document = this.#documents.get(args[0] as number)
     if (document === undefined) return
     if (name === 'pull') {
-      const pulled = withWholeSnapshot(document, args[1] as PullRequest, answer as PullAnswer)
+      const pulled = withWhole(document, args[1] as PullRequest, answer as PullAnswer)
       if (pulled !== null) observer.handlePulled(document.name, document.epoch, pulled)
     }
     if (name !== 'update') return
@@ -419,16 +426,20 @@ class Link implements Wire {
   }
 }
 
-/** A snapshot is something one can hold the server to when its last chunk is there; null before. */
-function withWholeSnapshot(
-  { snapshot, chunks }: Joined,
-  request: PullRequest,
-  answer: PullAnswer,
-): PullAnswer | null {
-  if (!('snapshot' in request)) return answer
-  if (request.snapshot !== snapshot?.seq) return null
+function download(reference: SnapshotReference): Download {
+  return { reference, chunks: new Map() }
+}
+
+/** What comes in chunks is something one can hold the server to when its last chunk is there; null before. */
+function withWhole(joined: Joined, request: PullRequest, answer: PullAnswer): PullAnswer | null {
+  if (answer.entry !== undefined) joined.entry = download(answer.entry)
+  if (!('chunk' in request)) return answer
+  const [wanted, seq] =
+    'entry' in request ? [joined.entry, request.entry] : [joined.snapshot, request.snapshot]
+  if (wanted === null || wanted.reference.seq !== seq) return null
+  const { reference, chunks } = wanted
   chunks.set(request.chunk, answer.updates[0] as Uint8Array)
-  if (chunks.size * snapshot.chunkBytes < snapshot.bytes) return null
+  if (chunks.size * reference.chunkBytes < reference.bytes) return null
   const inOrder = [...chunks].sort(([one], [other]) => one - other).map(([, bytes]) => bytes)
   return { ...answer, updates: [new Uint8Array(Buffer.concat(inOrder))] }
 }

@@ -5,6 +5,7 @@ import type { Editor } from './editor.ts'
 import { PING_MS } from './network.ts'
 import { readStored, type Stored } from './stored.ts'
 import type { Story } from './story.ts'
+import { settled } from './timeline.ts'
 import { World } from './world.ts'
 
 export interface RunResult {
@@ -254,7 +255,8 @@ async function leave(world: World): Promise<void> {
   for (let ms = 0; ms < 60_000 && world.editors.some(({ isAtRest }) => !isAtRest); ms += 500)
     await world.pass(500)
   for (const editor of world.editors) editor.close()
-  // What a page has begun to store is stored first.
+  // A connection ends with the turn in which nobody needs it any more; what a page has begun to store is stored first.
+  await settled()
   if (world.devices.length > 0) await world.pass(AFTERMATH_MS)
   if (world.clientTimers > 0) world.fault('a closed editor left a timer')
   for (const held of world.devices.flatMap(({ holdings }) => holdings))
