@@ -12,6 +12,7 @@ export type Retry = 'never' | 'backoff' | 'reauth' | 'resync'
 export const ERROR_CODES = {
   'unsupported-protocol': 'never',
   'origin-not-allowed': 'never',
+  'host-not-allowed': 'never',
   'already-connected': 'never',
   unauthenticated: 'reauth',
   'token-expired': 'reauth',

@@ -94,6 +94,7 @@ async function serve(options: ServeOptions): Promise<void> {
     logger,
     trustedProxies: options.trustedProxies,
     ...hooks,
+    ...(options.isForThisMachine ? { allowedHosts: [] } : {}),
     ...(options.allowedOrigins === null ? {} : { allowedOrigins: options.allowedOrigins }),
   })
   const http = await Promise.race([start(documents, options, logger), stopRequested])

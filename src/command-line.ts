@@ -19,6 +19,8 @@ export interface ServeOptions {
   readonly acceptLoss: boolean
   /** Null: the server's default, which is the page's own host. */
   readonly allowedOrigins: readonly string[] | '*' | null
+  /** There is no authentication, and nobody said that there need be none: only names of this machine are answered. */
+  readonly isForThisMachine: boolean
   /** Reverse proxies in front of this server, whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: number
   /** Null: everybody is let in, without a name. */
@@ -46,8 +48,10 @@ Options                                                            Environment
   --trusted-proxies <n>    so many reverse proxies are in front,   TRUSTED_PROXIES
                            whose X-Forwarded-For tells who is
                            connected; default 0
-  --allow-anonymous        listen beyond this machine although     ALLOW_ANONYMOUS=1
-                           anyone who connects may read and write
+  --allow-anonymous        answer to other names than this         ALLOW_ANONYMOUS=1
+                           machine's, and listen beyond it,
+                           although anyone who connects may
+                           read and write
   --jwt-secret-file <path> let in who shows a JSON Web Token that JWT_SECRET_FILE,
                            is signed with this secret (32 bytes   or JWT_SECRET with
                            or more)                               the secret itself
@@ -211,6 +215,8 @@ function readServeOptions(flags: ReadonlyMap<FlagName, string[]>, environment: E
   const isSet = (flag: FlagName, variable: string): boolean =>
     flags.has(flag) || readSwitch(variable, environment[variable])
 
+  const isAnonymous = isSet('allow-anonymous', 'ALLOW_ANONYMOUS')
+  const jwt = readJwt(flags, environment)
   const options: ServeOptions = {
     port: readPort(setting('port', 'PORT', '1234')),
     host: readNonEmpty(setting('host', 'HOST', '127.0.0.1')),
@@ -220,9 +226,9 @@ function readServeOptions(flags: ReadonlyMap<FlagName, string[]>, environment: E
     acceptLoss: isSet('accept-loss', 'ACCEPT_LOSS'),
     allowedOrigins: readOrigins(flags.get('allowed-origin'), environment['ALLOWED_ORIGINS']),
     trustedProxies: readProxies(setting('trusted-proxies', 'TRUSTED_PROXIES', '0')),
-    jwt: readJwt(flags, environment),
+    isForThisMachine: jwt === null && !isAnonymous,
+    jwt,
   }
-  const isAnonymous = isSet('allow-anonymous', 'ALLOW_ANONYMOUS')
   if (isAnonymous && options.jwt !== null)
     throw new UsageError(
       '--allow-anonymous and tokens contradict each other; leave one of them out',

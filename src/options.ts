@@ -22,6 +22,11 @@ export interface ServerOptions extends Partial<Record<NumberOptionName, number>>
    * page's own host, and any loopback page to a loopback server. Requests without an Origin header do not come from a page and pass.
    */
   readonly allowedOrigins?: readonly string[] | '*'
+  /**
+   * Names, without a port, under which clients may reach the server (the Host header), beside those of this machine, such as `app.example.com`.
+   * Default: any. For a server that only this machine should reach: an empty list.
+   */
+  readonly allowedHosts?: readonly string[]
   /** Default: silent. `console` fits. */
   readonly logger?: Logger
   /** Time; tests move it by hand. */
@@ -35,6 +40,7 @@ export interface ResolvedOptions extends Record<NumberOptionName, number> {
   readonly hooks: GuardedHooks
   readonly scanLimits: ScanLimits
   readonly allowedOrigins: readonly string[] | '*' | null
+  readonly allowedHosts: readonly string[] | null
   readonly logger: Logger
   readonly clock: Clock
 }
@@ -43,6 +49,7 @@ const FUNCTIONS = ['authenticate', 'authorize', ...HOOK_NAMES] as const
 const OTHER_OPTIONS: readonly string[] = [
   'storage',
   'allowedOrigins',
+  'allowedHosts',
   'logger',
   'clock',
   ...FUNCTIONS,
@@ -61,6 +68,9 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   const { allowedOrigins } = options
   if (allowedOrigins !== undefined && allowedOrigins !== '*' && !Array.isArray(allowedOrigins))
     throw new OptionError(`option allowedOrigins must be a list of origins or '*'`)
+  const { allowedHosts } = options
+  if (allowedHosts !== undefined && !Array.isArray(allowedHosts))
+    throw new OptionError('option allowedHosts must be a list of host names')
 
   const numbers = {} as Record<NumberOptionName, number>
   for (const [key, rule] of Object.entries(NUMBER_OPTIONS)) {
@@ -87,6 +97,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
       nesting: numbers.maxNesting,
     },
     allowedOrigins: allowedOrigins ?? null,
+    allowedHosts: allowedHosts ?? null,
     hooks: new GuardedHooks(options, clock, logger, numbers.hookTimeoutMs),
     logger,
     clock,

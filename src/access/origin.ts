@@ -21,8 +21,13 @@ export function isOriginAllowed(
   const server = parse(`http://${host}`)
   if (page === null || server === null) return false
   return (
-    page.host === server.host || (LOOPBACK.test(page.hostname) && LOOPBACK.test(server.hostname))
+    page.host === server.host || (isLoopbackName(page.hostname) && isLoopbackName(server.hostname))
   )
+}
+
+/** A name that means this machine to every browser. */
+export function isLoopbackName(hostname: string): boolean {
+  return LOOPBACK.test(hostname)
 }
 
 function parse(url: string): URL | null {

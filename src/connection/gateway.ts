@@ -10,6 +10,7 @@ import {
 import type { Handshake, User } from '../access/access.ts'
 import { identify, reportingWrongAnswers } from '../access/decisions.ts'
 import { addressGroup, clientAddress } from '../access/client-address.ts'
+import { hostNotAllowed, isHostAllowed } from '../access/host.ts'
 import { isOriginAllowed } from '../access/origin.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
@@ -161,7 +162,8 @@ export class Gateway {
   #attachToHttpServer(httpServer: HttpServer): void {
     // Its listeners are looked at by name, whatever names there are.
     const server: EventEmitter = httpServer
-    const { pingIntervalMs, pingTimeoutMs, maxMessageBytes, allowedOrigins } = this.#options
+    const { pingIntervalMs, pingTimeoutMs, maxMessageBytes, allowedOrigins, allowedHosts } =
+      this.#options
     const { handleLimitHit } = this.#services
     const guard = new EngineGuard({ ...this.#options, handleLimitHit })
     const before = new Map(server.eventNames().map((name) => [name, server.listeners(name)]))
@@ -176,7 +178,12 @@ export class Gateway {
       // A connection that has not chosen a namespace by then is not a client.
       connectTimeout: ENTRY_TIMEOUT_MS,
       allowRequest: (request, decide) =>
-        decide(null, isOriginAllowed(request.headers, allowedOrigins) && guard.mayOpen(request)),
+        decide(
+          null,
+          isHostAllowed(request.headers, allowedHosts) &&
+            isOriginAllowed(request.headers, allowedOrigins) &&
+            guard.mayOpen(request),
+        ),
       cors: {
         // Decided by allowRequest; here only the header that lets the page read what it was allowed.
         origin: (origin, decide) => decide(null, origin),
@@ -287,7 +294,8 @@ export class Gateway {
   }
 
   async #identify(handshake: Socket['handshake']): Promise<Identity> {
-    const { allowedOrigins, authenticate, clock } = this.#options
+    const { allowedOrigins, allowedHosts, authenticate, clock } = this.#options
+    if (!isHostAllowed(handshake.headers, allowedHosts)) throw hostNotAllowed()
     if (!isOriginAllowed(handshake.headers, allowedOrigins))
       throw new DocumentError('origin-not-allowed', 'pages of this origin may not connect')
     const auth = handshake.auth as Record<string, unknown>

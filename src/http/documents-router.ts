@@ -8,6 +8,7 @@ import express, {
 } from 'express'
 import { documentNameFault, isDocumentName, type DocumentName } from '../../protocol/index.ts'
 import type { Access, Handshake, User } from '../access/access.ts'
+import { hostNotAllowed, isHostAllowed } from '../access/host.ts'
 import type { Clock } from '../clock.ts'
 import { DocumentError } from '../errors.ts'
 import type { ListRequest } from '../storage/storage.ts'
@@ -52,6 +53,8 @@ export interface DocumentsApi {
 
 export interface DocumentsRouterOptions {
   readonly maxUpdateBytes: number
+  /** Null: any. */
+  readonly allowedHosts: readonly string[] | null
   /** From one address. */
   readonly httpRequestsPerMinute: number
   readonly logger: Logger
@@ -70,6 +73,7 @@ type Handler = (request: NamedRequest, response: express.Response) => Promise<vo
 export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptions): Router {
   const { maxUpdateBytes, logger, handleLimitHit } = options
   const router = express.Router({ caseSensitive: true })
+  router.use('/documents', checkHost(options.allowedHosts))
   router.use('/documents', limitRate(options.httpRequestsPerMinute), takeTurns(options.clock))
 
   // Decided before anything else, and before a byte of the body is read: a stranger's 64 MiB are not taken in first.
@@ -158,6 +162,13 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
   router.use(answerNotFound)
   router.use(answerErrors(logger, handleLimitHit))
   return router
+}
+
+function checkHost(allowed: readonly string[] | null): RequestHandler {
+  return (request, _response, next) => {
+    if (!isHostAllowed(request.headers, allowed)) throw hostNotAllowed()
+    next()
+  }
 }
 
 /** Before anybody is authenticated: that is what a flood would cost. */

@@ -26,6 +26,7 @@ export interface Problem {
 const STATUS: Readonly<Record<HttpCode, number>> = {
   'unsupported-protocol': 400,
   'origin-not-allowed': 403,
+  'host-not-allowed': 403,
   'already-connected': 409,
   unauthenticated: 401,
   'token-expired': 401,

@@ -87,6 +87,7 @@ function routesOf(stack: readonly Layer[]): Route[] {
 
 test('T50 [REQ7] every HTTP route declares the access it needs, and asks for it', async () => {
   const documents = documentsRouter({} as never, {
+    allowedHosts: null,
     maxUpdateBytes: 1000,
     httpRequestsPerMinute: 1000,
     logger: silentLogger,

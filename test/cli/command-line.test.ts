@@ -10,6 +10,7 @@ const DEFAULTS = {
   durability: 'strict',
   acceptLoss: false,
   allowedOrigins: null,
+  isForThisMachine: true,
   trustedProxies: 0,
   jwt: null,
 }
@@ -51,6 +52,7 @@ describe('serve', () => {
       durability: 'relaxed',
       acceptLoss: true,
       allowedOrigins: ['https://a.example', 'http://b.example:81'],
+      isForThisMachine: true,
       trustedProxies: 2,
       jwt: null,
     })
@@ -77,6 +79,7 @@ describe('serve', () => {
       acceptLoss: true,
       allowedOrigins: ['https://a.example', 'https://b.example'],
       trustedProxies: 1,
+      isForThisMachine: false,
       jwt: null,
     })
     const args = '--port 82 --host ::1 --data /f --durability strict --allowed-origin *'

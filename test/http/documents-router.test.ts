@@ -19,6 +19,7 @@ async function setUp(logger: Logger = silentLogger) {
   app.use(
     '/api',
     documentsRouter(api, {
+      allowedHosts: null,
       maxUpdateBytes: MAX_UPDATE_BYTES,
       httpRequestsPerMinute: 1_000_000,
       logger,
