@@ -5,17 +5,46 @@ import { delimiter, join } from 'node:path'
 import { buildStale, root } from './build.mjs'
 
 const isCi = Boolean(process.env.CI) && process.env.CI !== 'false'
-const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+
+/** What the tests need beyond npm: each is found, or installed, and its path handed to them in a variable. */
+const PROGRAMS = [
+  {
+    variable: 'CHROMIUM',
+    names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
+    elsewhere: ['/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'],
+    packages: ['chromium'],
+    tests: 'the browser tests',
+  },
+  // The certificates of the proxies are made by openssl.
+  {
+    variable: 'NGINX',
+    names: ['nginx'],
+    elsewhere: ['/usr/sbin/nginx'],
+    packages: ['nginx-light', 'openssl'],
+    tests: 'the tests behind nginx',
+  },
+  {
+    variable: 'HAPROXY',
+    names: ['haproxy'],
+    elsewhere: ['/usr/sbin/haproxy'],
+    packages: ['haproxy', 'openssl'],
+    tests: 'the tests behind HAProxy',
+  },
+]
 
 buildStale({ forTests: true })
-const chromium = findChromium() ?? installChromium()
-if (chromium === null) {
-  const message = 'Chromium is not installed; install it, or set CHROMIUM to its path'
-  if (isCi) {
-    console.error(`${message}. In CI the browser tests must run.`)
-    process.exit(1)
+const paths = {}
+for (const program of PROGRAMS) {
+  const path = find(program) ?? install(program)
+  if (path !== null) paths[program.variable] = path
+  else {
+    const message = `${program.names[0]} is not installed; install it, or set ${program.variable} to its path`
+    if (isCi) {
+      console.error(`${message}. In CI ${program.tests} must run.`)
+      process.exit(1)
+    }
+    console.error(`${message}. Without it ${program.tests} are skipped.`)
   }
-  console.error(`${message}. Without it the browser tests are skipped.`)
 }
 
 const { status } = spawnSync(
@@ -24,7 +53,7 @@ const { status } = spawnSync(
   {
     cwd: root,
     stdio: 'inherit',
-    env: chromium === null ? process.env : { ...process.env, CHROMIUM: chromium },
+    env: { ...process.env, ...paths },
     shell: process.platform === 'win32',
   },
 )
@@ -46,33 +75,34 @@ if (status === 0 && process.argv.length === 2) {
   process.exitCode = polling.status ?? 1
 }
 
-function findChromium() {
-  const given = process.env.CHROMIUM
+function find({ variable, names, elsewhere }) {
+  const given = process.env[variable]
   if (given) {
     if (existsSync(given)) return given
-    console.error(`CHROMIUM is ${given}, and there is no such file`)
+    console.error(`${variable} is ${given}, and there is no such file`)
     process.exit(1)
   }
   const folders = (process.env.PATH ?? '').split(delimiter)
-  const paths = names.flatMap((name) => folders.map((folder) => join(folder, name)))
-  paths.push('/Applications/Google Chrome.app/Contents/MacOS/Google Chrome')
-  return paths.find((path) => existsSync(path)) ?? null
+  const found = names.flatMap((name) => folders.map((folder) => join(folder, name)))
+  return [...found, ...elsewhere].find((path) => existsSync(path)) ?? null
 }
 
 /** Only where that needs no question: as root on a Debian, which is what CI is. */
-function installChromium() {
+function install(program) {
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return null
-  console.error('installing Chromium for the browser tests …')
+  console.error(`installing ${program.packages.join(' and ')} for ${program.tests} …`)
   const options = {
     stdio: ['ignore', 2, 2],
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    // In a run level of a machine at work Debian would start the proxies as services; the tests start their own.
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
   }
   // The lists of a fresh image are empty or old; an install that works without new ones does not wait for them.
-  const install = () =>
-    spawnSync('apt-get', ['install', '-y', '--no-install-recommends', 'chromium'], options).status
-  if (install() !== 0) {
+  const attempt = () =>
+    spawnSync('apt-get', ['install', '-y', '--no-install-recommends', ...program.packages], options)
+      .status
+  if (attempt() !== 0) {
     spawnSync('apt-get', ['update'], options)
-    if (install() !== 0) return null
+    if (attempt() !== 0) return null
   }
-  return findChromium()
+  return find(program)
 }
