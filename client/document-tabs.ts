@@ -54,6 +54,7 @@ export function documentTabs(
         ledger.markUnverified()
         sync.rejoin()
       },
+      handleWaiting: (update) => local.storeWaiting(update),
       handleGone: () => local.handleTabGone(),
       handleStanding: () => saving.refresh(),
       handleStoredElsewhere: () => local.handleStoredElsewhere(),

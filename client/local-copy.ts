@@ -169,6 +169,11 @@ export class LocalCopy {
     this.#tracked?.stampEpoch(epoch)
   }
 
+  /** Waits in the document for what it builds on: a change of it will bring more than itself, or never come. */
+  storeWaiting(update: Uint8Array): void {
+    this.#tracked?.storeWaiting?.(update)
+  }
+
   /** A tab that had the document is gone. */
   handleTabGone(): void {
     this.#tracked?.handlePageGone?.()

@@ -49,7 +49,9 @@ interface TabChannelOptions {
     handleEpoch(epoch: Epoch): void
     /** A tab that was to upload its changes may not have done so. */
     handleAbandoned(): void
-    /** A tab closed, or fell silent. */
+    /** What a tab sent is in the document only as far as it fits: the rest waits there, and shows in no change. */
+    handleWaiting(update: Uint8Array): void
+    /** A tab closed or fell silent, or we hear no tab any more. */
     handleGone(): void
     /** `isWaiting` may have changed. */
     handleStanding(): void
@@ -75,6 +77,8 @@ export class TabChannel {
   #isDue = false
   #cancelPing: CancelTimer | null = null
   #stopPageLife: (() => void) | null = null
+  /** Content of a tab waits in our document for something that it builds on, and that we lack. */
+  #isIncomplete = false
   /** Whose content is being applied. */
   #author: Peer | null = null
   /** It is a single change, which its author has yet to store. */
@@ -198,9 +202,12 @@ export class TabChannel {
     this.#questions.clear()
     this.#presence.stop()
     // Nobody tells us any more what becomes of their changes.
-    const isAbandoned = this.isWaiting
+    const { handlers } = this.#options
+    const isAbandoned = this.isWaiting || this.#isIncomplete
+    const hadPeers = this.#peers.size > 0
     this.#peers.clear()
-    if (isAbandoned) this.#options.handlers.handleAbandoned()
+    if (hadPeers) handlers.handleGone()
+    if (isAbandoned) handlers.handleAbandoned()
   }
 
   #sayHello(): void {
@@ -215,7 +222,12 @@ export class TabChannel {
   }
 
   readonly #handleUpdate = (update: Uint8Array, origin: unknown): void => {
-    const { mayShare, isKnownToTabs } = this.#options
+    const { doc, clock, mayShare, isKnownToTabs } = this.#options
+    if (this.#isIncomplete && isComplete(doc)) {
+      this.#isIncomplete = false
+      // Whatever brought the rest, what had waited for it came from a tab, and nobody may have uploaded it.
+      clock.afterTurn(() => this.#takeOver())
+    }
     // Also one that another provider on this Y.Doc took from the tabs: nothing is said twice.
     if (origin instanceof TabChannel || isKnownToTabs(origin) || !mayShare()) return
     this.#post({ type: 'edit', update })
@@ -296,6 +308,10 @@ export class TabChannel {
     this.#isFresh = isFresh
     const failure = applyUpdates(doc, [update], this)
     this.#author = null
+    if (!isComplete(doc)) {
+      this.#isIncomplete = true
+      handlers.handleWaiting(update)
+    }
     if (failure === null) return
     const { cause } = failure
     const text = 'an edit of another tab was not readable, or an observer threw'
@@ -355,6 +371,10 @@ export class TabChannel {
       this.#armPing()
     })
   }
+}
+
+function isComplete({ store }: Y.Doc): boolean {
+  return store.pendingStructs === null && store.pendingDs === null
 }
 
 const NOTHING_TOLD = {

@@ -133,6 +133,10 @@ export class IndexedDBPersistence
     return this.#canStore && this.#writer.isOwnStored
   }
 
+  storeWaiting(update: Uint8Array): void {
+    if (this.#ending === null) this.#writer.add(update, false)
+  }
+
   handleStoredElsewhere(): void {
     this.#writer.releaseElsewhere()
   }
@@ -147,10 +151,11 @@ export class IndexedDBPersistence
   }
 
   /**
-   * Another page may have stored changes after we had read the database, and be gone: the keeper sees to them, else they would wait for
-   * somebody to open the document anew.
+   * Another page is gone. What it was to store is stored here; what it stored after we had read the database, the keeper sees to, else it
+   * would wait for somebody to open the document anew.
    */
   handlePageGone(): void {
+    this.#writer.storeElsewhere()
     if (!this.#isKeeper || this.#ending !== null) return
     this.#cancelOrphans?.()
     this.#cancelOrphans = this.#clock.setTimer(ORPHAN_PAUSE_MS, () => void this.#adoptOrphans())

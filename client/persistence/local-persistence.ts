@@ -62,7 +62,9 @@ export interface TrackedPersistence extends LocalPersistence {
   stampEpoch(epoch: Epoch): void
   /** Everything that the document holds now is durable on the server. */
   confirm(): void
-  /** Another page that had the document is gone, and may have left unconfirmed changes on the device. */
+  /** Stores an update that the document holds without showing it, since it lacks what that builds on. */
+  storeWaiting?(update: Uint8Array): void
+  /** Another page that had the document is gone: it may have left unconfirmed changes on the device, or not stored what it was to store. */
   handlePageGone?(): void
   /** The history that is stored has ended: keeps its bytes apart, and ends this persistence. */
   setAside(): Promise<void>

@@ -139,9 +139,15 @@ export class RowWriter {
     if (this.#state === 'over') return
     this.#elsewhere.add({ update, changes: 1 })
     this.#cancelElsewhere ??= this.#options.clock.setTimer(ELSEWHERE_PATIENCE_MS, () => {
-      this.#takeElsewhere()
-      this.#schedule()
+      this.storeElsewhere()
     })
+  }
+
+  /** A page that was to store its changes is gone: it may not have. */
+  storeElsewhere(): void {
+    if (this.#elsewhere.isEmpty) return
+    this.#takeElsewhere()
+    this.#schedule()
   }
 
   /** Other pages have stored what they were to store. */
