@@ -29,6 +29,8 @@ export interface EditorOptions {
   readonly isEnding: (document: string) => boolean
   /** Whether a number in the log stands for one entry. After a restored backup it may stand for two, until the self-check. */
   readonly isNumbered: () => boolean
+  /** Whether the self-check may find something. */
+  readonly mayDiverge: () => boolean
 }
 
 const MAX_BACKOFF_MS = 2000
@@ -148,8 +150,8 @@ export class Editor {
     provider.on('error', (error) => {
       if (error.code === 'apply-failed')
         handleFault(`${client} could not apply an update: ${String(error.cause)}`)
-      // Nothing but a restored backup explains it; whatever the self-check finds otherwise is a fault, and be it its own.
-      if (error.code === 'state-diverged' && this.#options.isNumbered())
+      // Nothing but a restored backup, or a tab that died, explains it; whatever the self-check finds otherwise is a fault, and be it its own.
+      if (error.code === 'state-diverged' && !this.#options.mayDiverge())
         handleFault(`${client}/${document}: ${error.message}`)
     })
     provider.on('rejected', ({ error }) => {

@@ -103,8 +103,8 @@ async function comeToRest(world: World): Promise<void> {
     for (const name of world.names) nudge(world, name)
     await world.pass(NOTICE_MS)
   }
-  // A number in the log may stand for two entries now: only the self-check of a client finds a deletion behind it.
-  if (world.wasRestored) await world.pass(SELF_CHECK_MS)
+  // A tab that died may have been trusted to upload; a number in the log may stand for two entries now: only the self-check of a client finds a deletion behind it.
+  if (world.wasRestored || world.mayTrustTheDead) await world.pass(SELF_CHECK_MS)
   for (let ms = 0; ms < REST_MINUTES * 60_000 && world.faults.length === 0; ms += LOOK_EVERY_MS) {
     await world.pass(LOOK_EVERY_MS)
     replaceEnded(world)

@@ -47,6 +47,11 @@ export class World {
   readonly authorsOfDeleted = new Map<string, Set<number>>()
   /** Documents whose history may have ended. */
   readonly endings = new Set<string>()
+  /**
+   * A page that took another's content from a third one trusts that one to upload it, who trusts the first, who has died: the self-check of any
+   * of them finds it sooner than the pings do.
+   */
+  readonly mayTrustTheDead: boolean
   /** A change that was deleted with its document may be uploaded once more by a device. */
   readonly mayForgetHistory: boolean
   /** Looks at the disk after a crash. */
@@ -72,6 +77,8 @@ export class World {
     this.disk.weather.latencyMs = story.diskLatencyMs
     this.weather = { ...story.network }
     this.names = Array.from({ length: story.documents }, (_, index) => `document-${index}`)
+    this.mayTrustTheDead =
+      story.devices !== undefined && story.actions.some(({ kind }) => kind === 'crash-page')
     this.mayForgetHistory =
       story.devices?.keepsCopies === true &&
       story.actions.some(({ kind }) => DEVICE_TROUBLE.has(kind))
@@ -457,6 +464,7 @@ export class World {
       handleFault: (fault) => this.fault(fault),
       isEnding: (name) => this.endings.has(name),
       isNumbered: () => !this.wasRestored,
+      mayDiverge: () => this.wasRestored || this.mayTrustTheDead,
     })
   }
 }
