@@ -1,29 +1,11 @@
-import { createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import express from 'express'
-import { Server as SocketIOServer } from 'socket.io'
+import { request } from 'node:http'
 import { io } from 'socket.io-client'
-import { expect, onTestFinished, test } from 'vitest'
-import { createDocumentServer, memoryStorage } from 'y-rooms/server'
+import { expect, test } from 'vitest'
+import { serveOn } from './serve-on.ts'
 
 async function serve(on: 'http' | 'host', allowedHosts?: readonly string[]): Promise<number> {
-  const app = express()
-  const http = createServer(app)
-  const documents = createDocumentServer({
-    storage: memoryStorage(),
-    ...(allowedHosts === undefined ? {} : { allowedHosts }),
-  })
-  app.use('/api', documents.router())
-  const host = on === 'host' ? new SocketIOServer(http) : null
-  documents.attach(host ?? http)
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  onTestFinished(async () => {
-    await documents.close()
-    await host?.close()
-    http.closeAllConnections()
-    http.close()
-  })
-  return (http.address() as AddressInfo).port
+  const url = await serveOn(on, allowedHosts === undefined ? {} : { allowedHosts })
+  return Number(new URL(url).port)
 }
 
 interface Answer {

@@ -1,25 +1,6 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { Server as SocketIOServer } from 'socket.io'
 import { io } from 'socket.io-client'
-import { expect, onTestFinished, test } from 'vitest'
-import { createDocumentServer, memoryStorage, type ServerOptions } from 'y-rooms/server'
-
-/** A server of our own, or on a Socket.IO server of the host, which looks at no origins. */
-async function serve(on: 'http' | 'host', options: Partial<ServerOptions> = {}): Promise<string> {
-  const http = createServer()
-  const documents = createDocumentServer({ storage: memoryStorage(), ...options })
-  const host = on === 'host' ? new SocketIOServer(http, { cors: { origin: '*' } }) : null
-  documents.attach(host ?? http)
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  onTestFinished(async () => {
-    await documents.close()
-    await host?.close()
-    http.closeAllConnections()
-    http.close()
-  })
-  return `http://127.0.0.1:${(http.address() as AddressInfo).port}`
-}
+import { expect, test } from 'vitest'
+import { serveOn } from './serve-on.ts'
 
 /** Whether a page of this origin gets a socket. */
 async function isLetIn(url: string, transport: string, origin?: string): Promise<boolean> {
@@ -42,7 +23,7 @@ async function isLetIn(url: string, transport: string, origin?: string): Promise
 for (const on of ['http', 'host'] as const)
   for (const transport of ['websocket', 'polling'])
     test(`T54 [ORIG1] a foreign page is refused over ${transport}, on a ${on} server`, async () => {
-      const url = await serve(on)
+      const url = await serveOn(on)
       for (const origin of [
         'https://evil.example',
         'http://127.0.0.1.evil.example',
@@ -55,17 +36,17 @@ for (const on of ['http', 'host'] as const)
       for (const origin of [undefined, url, 'http://localhost:5173', 'http://[::1]:3000'])
         expect(await isLetIn(url, transport, origin), origin).toBe(true)
 
-      const listed = await serve(on, { allowedOrigins: ['https://app.example'] })
+      const listed = await serveOn(on, { allowedOrigins: ['https://app.example'] })
       expect(await isLetIn(listed, transport, 'https://app.example')).toBe(true)
       // A list is the whole list.
       for (const origin of ['https://app.example:8443', 'http://app.example', listed])
         expect(await isLetIn(listed, transport, origin), origin).toBe(false)
-      const open = await serve(on, { allowedOrigins: '*' })
+      const open = await serveOn(on, { allowedOrigins: '*' })
       expect(await isLetIn(open, transport, 'https://evil.example')).toBe(true)
     })
 
 test('T54 [ORIG1] a foreign page cannot upgrade a connection that it did not open', async () => {
-  const url = await serve('http')
+  const url = await serveOn('http')
   const answer = await fetch(`${url}/socket.io/?EIO=4&transport=polling`, {
     headers: { origin: 'https://evil.example' },
   })

@@ -1,8 +1,7 @@
 import { randomInt } from 'node:crypto'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { DecoderFuzz } from './decoder-fuzz.ts'
+import { liveBytes } from '../support/live-bytes.ts'
 
 /** CI tries as many as take a second; `npm run fuzz -- --decoders 10000000` is the campaign. */
 const DECODER_RUNS = Number(process.env['DECODER_RUNS'] ?? 20_000)
@@ -10,13 +9,6 @@ const FUZZ_SEED = Number(process.env['FUZZ_SEED'] ?? randomInt(2 ** 31))
 const CASES_PER_DOCUMENT = 2000
 const PROGRESS_EVERY = 500_000
 const MIB = 1024 * 1024
-
-function liveBytes(): number {
-  setFlagsFromString('--expose-gc')
-  ;(runInNewContext('gc') as () => void)()
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
 
 test(
   'T30 T31 T32 T33 T34 T43 [LOG2] [REQ3] whatever the decoders of strangers’ bytes accept, Yjs takes; the rest is refused, in bounded memory',

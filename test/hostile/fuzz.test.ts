@@ -1,8 +1,7 @@
 import { randomInt } from 'node:crypto'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { FuzzScene, type Tally } from './fuzz-scene.ts'
+import { liveBytes } from '../support/live-bytes.ts'
 
 /** CI tries a few thousand requests; `npm run fuzz -- --runs 500000` is for a night or a change of what is checked. */
 const FUZZ_RUNS = Number(process.env['FUZZ_RUNS'] ?? 4000)
@@ -11,14 +10,6 @@ const CASES_PER_SCENE = 60
 /** About a millisecond a request here, twenty times that on a slow machine. */
 const TIMEOUT_MS = 60_000 + FUZZ_RUNS * 20
 const MIB = 1024 * 1024
-
-/** What is alive in this process, without what only waits to be collected. */
-function liveBytes(): number {
-  setFlagsFromString('--expose-gc')
-  ;(runInNewContext('gc') as () => void)()
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
 
 test(
   'T27 T30 T31 T32 T33 T34 T42 [REQ1] [REQ3] [LOG2] whatever is sent in whatever order: coded answers, whole documents, bounded memory',
