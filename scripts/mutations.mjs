@@ -1,4 +1,5 @@
 import { ACCESS_MUTATIONS } from './access-mutations.mjs'
+import { CLIENT_MUTATIONS } from './client-mutations.mjs'
 
 /**
  * Faults that somebody could make, each as one exact replacement in one file. `tests`: where to look first; what those
@@ -367,4 +368,5 @@ export const MUTATIONS = [
     tests: ['test/log'],
   },
   ...ACCESS_MUTATIONS,
+  ...CLIENT_MUTATIONS,
 ]

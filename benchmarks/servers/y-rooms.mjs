@@ -1,6 +1,13 @@
 import express from 'express'
 import { createServer } from 'node:http'
-import { createDocumentServer, levelStorage } from '../product.mjs'
+import { createDocumentServer, levelStorage, NUMBER_OPTIONS } from '../product.mjs'
+
+/** The driver is one address, and at times one client, for thousands: what holds back a single stranger would be all that is measured. */
+const WITHOUT_RATES = Object.fromEntries(
+  ['maxConnectionsPerAddress', 'updatesPerSecond', 'bytesPerSecond', 'presencePerSecond'].map(
+    (name) => [name, NUMBER_OPTIONS[name].max],
+  ),
+)
 
 export async function start({ directory, options = {} }) {
   const storage = levelStorage(directory)
@@ -14,6 +21,7 @@ export async function start({ directory, options = {} }) {
   const documents = createDocumentServer({
     storage,
     logger: { debug() {}, info() {}, warn: console.warn, error: console.error },
+    ...WITHOUT_RATES,
     ...options,
   })
   const http = createServer(express().use('/api', documents.router()))
