@@ -34,7 +34,8 @@ export const CLIENT_MUTATIONS = [
     file: 'client/local-copy.ts',
     search:
       'ledger.handleRead(pending === null ? null : { update: pending, changes: pendingChanges })',
-    replace: 'ledger.handleRead(null && { update: pending, changes: pendingChanges })',
+    replace:
+      'ledger.handleRead(pending === null || pendingChanges > 0 ? null : { update: pending, changes: pendingChanges })',
     tests: ['test/client/persistence'],
   },
   {

@@ -7,7 +7,16 @@ freshDevice()
 test('[LOCAL10] a document that is opened again in one page has what was typed last, though that was still being stored', async () => {
   const first = visit()
   await first.provider.whenLocalSynced
+  // The list of documents comes before the change: that takes longer than reading what is stored.
+  const listing = new Promise<void>((resolve) => {
+    const open = indexedDB.open.bind(indexedDB)
+    vi.spyOn(indexedDB, 'open').mockImplementation((name) => {
+      if (name === 'y-rooms:documents') resolve()
+      return open(name)
+    })
+  })
   first.type('typed and left')
+  await listing
   // Nobody waits for it: as a component that is unmounted and mounted again.
   first.provider.destroy()
   void first.persistence.destroy()
