@@ -226,6 +226,23 @@ export const MUTATIONS = [
     tests: ['test/update/long-map-entry'],
   },
   {
+    name: 'a map entry may have a right origin',
+    file: 'src/update/update-scan.ts',
+    search: `    else if (isUnderKey(place)) throw new MalformedBytes('a value of a map has a right origin')
+`,
+    replace: '',
+    tests: ['test/update/long-map-entry'],
+  },
+  {
+    name: 'what is held is forgotten when its time comes while one looks',
+    file: 'src/connection/pace.ts',
+    search: `    this.#cancelTimer = this.#options.clock.setTimer(this.#waitMs(), () => {`,
+    replace: `    const waitMs = this.#waitMs()
+    if (waitMs === 0) return
+    this.#cancelTimer = this.#options.clock.setTimer(waitMs, () => {`,
+    tests: ['test/connection/pace'],
+  },
+  {
     name: 'a fold that holds less than the log is stored',
     file: 'src/log/fold.ts',
     search: `    if (!folded.dominates(expected)) throw new Error('the snapshot holds less than the log')

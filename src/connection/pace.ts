@@ -120,11 +120,10 @@ export class Pace {
   }
 
   #schedule(): void {
-    if (this.#cancelTimer !== null) return
-    const waitMs = this.#waitMs()
     // With the next turn it goes on by itself.
-    if (waitMs === 0) return
-    this.#cancelTimer = this.#options.clock.setTimer(waitMs, () => {
+    if (this.#cancelTimer !== null || this.#leftOfTurn <= 0) return
+    // Time went on since it was said to be too early: the wait may be over by now, and somebody must still come back to it.
+    this.#cancelTimer = this.#options.clock.setTimer(this.#waitMs(), () => {
       this.#cancelTimer = null
       this.#runHeld()
     })

@@ -19,6 +19,8 @@ export interface ScanLimits {
   readonly nesting: number
   /** Whether a living map entry of several clocks may be cut in two. */
   readonly cutMapEntries: boolean
+  /** Whether a map entry may have a right origin. */
+  readonly mapRightOrigins: boolean
 }
 
 export const DEFAULT_SCAN_LIMITS: ScanLimits = {
@@ -27,6 +29,7 @@ export const DEFAULT_SCAN_LIMITS: ScanLimits = {
   clients: 100_000,
   nesting: 256,
   cutMapEntries: false,
+  mapRightOrigins: false,
 }
 
 /** For bytes that this server made itself: a whole document may hold more than one update may. */
@@ -37,4 +40,5 @@ export const NO_SCAN_LIMITS: ScanLimits = {
   nesting: Infinity,
   // What is on disk was acknowledged, at a time when less was known of places: it stays readable.
   cutMapEntries: true,
+  mapRightOrigins: true,
 }

@@ -124,6 +124,8 @@ class UpdateScan {
   readonly #ownEntries: LongMapEntries
   /** New items of several clocks that hang, or may hang, under one map key. */
   readonly #longMapEntries: (ClockRange & { readonly run: number })[] = []
+  /** New structs with a right origin whose place is not known yet. */
+  readonly #rightOriginRuns: number[] = []
   /** Those that an edge of a deleted range goes through. */
   readonly #cutByDeletes: ClockRange[] = []
   readonly #knownClocks: KnownClock[] = []
@@ -164,6 +166,7 @@ class UpdateScan {
     this.#places.settle()
     const places = this.#places.all()
     this.#checkNesting(places)
+    for (const run of this.#rightOriginRuns) this.#checkRightOrigin(run)
     // Neighbouring ranges that were not joined cut nothing.
     if (this.#deletes.lacking(this.#cutByDeletes).length > 0) throw cutEntry()
     const longMapEntries = this.#longMapEntries
@@ -241,12 +244,13 @@ class UpdateScan {
     if (start > this.#reached || (kind === SKIP_REF && end > this.#reached)) {
       this.#missing ??= `it lacks ${this.#client}:${this.#reached}`
     } else if (end > this.#reached) {
-      this.#take(kind, start, end, claim)
+      this.#take(info, start, end, claim)
     }
     return end
   }
 
-  #take(kind: number, start: number, end: number, claim: PlaceClaim): void {
+  #take(info: number, start: number, end: number, claim: PlaceClaim): void {
+    const kind = info & KIND
     const from = Math.max(start, this.#known)
     const isCut = start < this.#known && kind !== GC_REF
     // What is left of a cut item hangs on its known part, whatever it claims.
@@ -254,10 +258,22 @@ class UpdateScan {
       ? { kind: 'beside', client: this.#client, clock: from - 1 }
       : claim
     const run = this.#places.add(this.#client, from, place)
+    if ((info & HAS_RIGHT_ORIGIN) !== 0) this.#checkRightOrigin(run)
     if (kind === GC_REF || kind === DELETED_REF) this.#deletes.add(this.#client, from, end)
     else if (end - start > 1 && this.#mayBeUnderKey(run))
       this.#longMapEntries.push({ client: this.#client, from, to: end, run })
     this.#reached = end
+  }
+
+  /**
+   * Yjs gives the values of one key only what each took the place of. One that also names what shall come after it lies at
+   * different places for peers that heard of the others in another order; which of them is living, they would disagree about.
+   */
+  #checkRightOrigin(run: number): void {
+    if (this.#limits.mapRightOrigins) return
+    const place = this.#places.placeOfRun(run)
+    if (place < 0) this.#rightOriginRuns.push(run)
+    else if (isUnderKey(place)) throw new MalformedBytes('a value of a map has a right origin')
   }
 
   #mayBeUnderKey(run: number): boolean {

@@ -3,8 +3,7 @@ import { Pace } from '../../src/connection/pace.ts'
 import type { DocumentError } from '../../src/errors.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
-function scene(perSecond: number) {
-  const clock = new ManualClock()
+function scene(perSecond: number, clock = new ManualClock()) {
   const ran: number[] = []
   const holding: boolean[] = []
   const ignored: DocumentError[] = []
@@ -47,6 +46,30 @@ test('[RATE1] after its burst a connection gets what a second allows, in order, 
     expect(ran.length).toBeLessThanOrEqual(50 + tenth + 1)
   }
   expect([ran, holding]).toEqual([Array.from({ length: 60 }, (_, index) => index), [true, false]])
+  expect(clock.pendingTimers).toBe(0)
+})
+
+test('[RATE1] what was too early when it came is taken also when its time came while that was found out', () => {
+  class TickingClock extends ManualClock {
+    tickMs = 0
+    #late = 0
+    override now(): number {
+      const now = super.now() + this.#late
+      this.#late += this.tickMs
+      return now
+    }
+  }
+  const clock = new TickingClock()
+  const { ran, holding, send } = scene(10, clock)
+  send(50)
+  clock.endTurn()
+  clock.tickMs = 1
+  send(1, 50)
+  clock.tickMs = 0
+  expect([ran.length, holding]).toEqual([50, [true]])
+  clock.advance(1)
+  expect([ran.length, holding]).toEqual([51, [true, false]])
+  clock.endTurn()
   expect(clock.pendingTimers).toBe(0)
 })
 
