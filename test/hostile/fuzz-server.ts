@@ -62,6 +62,8 @@ export class FuzzServer {
   readonly #compaction: Compaction
   readonly #commits: CommitLoop<PendingEntry>
   readonly #gateway: Gateway
+  readonly #parkedUploads: ParkedUploads
+  readonly #accepted: Accepted[] = []
 
   constructor() {
     const ignore = (): void => undefined
@@ -113,17 +115,18 @@ export class FuzzServer {
       handleDamaged: (...damaged: unknown[]) => void this.errors.push(damaged),
       compaction: () => this.#compaction,
     })
+    this.#parkedUploads = new ParkedUploads(
+      options.clock,
+      options.parkedUploadBytes,
+      options.uploadResumeMs,
+    )
     this.#gateway = new Gateway(options, {
       ...options,
       registry: this.#registry,
       reader: new DocumentReader(storage, new SnapshotCache(storage, 1_000_000), inlineWorker),
       pacer: new BulkPacer(options.clock),
       checks: { handleChecked: () => undefined, handleHealed: () => undefined },
-      parkedUploads: new ParkedUploads(
-        options.clock,
-        options.parkedUploadBytes,
-        options.uploadResumeMs,
-      ),
+      parkedUploads: this.#parkedUploads,
       handleLimitHit: () => undefined,
     })
   }
@@ -150,6 +153,7 @@ export class FuzzServer {
       user: null,
       reauthenticate: () => Promise.resolve(null),
     })
+    this.#accepted.push(accepted)
     return {
       sent,
       accepted,
@@ -182,8 +186,10 @@ export class FuzzServer {
 
   async close(): Promise<void> {
     await this.#gateway.close()
+    for (const accepted of this.#accepted) accepted.handleDisconnect()
     await this.#compaction.close()
     this.#registry.close()
+    this.#parkedUploads.close()
     await this.storage.close()
   }
 }

@@ -6,6 +6,7 @@ import {
   type ProviderError,
   type SaveState,
 } from '../../client/index.ts'
+import { knownEpoch } from '../../client/known-epochs.ts'
 import { edit } from '../update/random-edit.ts'
 import { Random } from '../update/random-world.ts'
 import { missingFrom, type Books } from './books.ts'
@@ -29,6 +30,8 @@ export interface EditorOptions {
   readonly isEnding: (document: string) => boolean
   /** Whether a number in the log stands for one entry. After a restored backup it may stand for two, until the self-check. */
   readonly isNumbered: () => boolean
+  /** It edits, and does not know yet which history of the document that will be in. */
+  readonly handleUnboundEdit: () => void
   /** Whether the self-check may find something. */
   readonly mayDiverge: () => boolean
 }
@@ -76,14 +79,21 @@ export class Editor {
 
   edit(seed: number, edits: number): void {
     if (this.isReader) return
+    this.#noteUnbound()
     const random = new Random(seed)
     for (let count = 0; count < edits; count++) this.doc.transact(() => edit(this.doc, random))
   }
 
   paste(bytes: number): void {
     if (this.isReader) return
+    this.#noteUnbound()
     const text = this.doc.getText('pasted')
     text.insert(text.length, 'lorem ipsum '.repeat(Math.ceil(bytes / 12)))
+  }
+
+  #noteUnbound(): void {
+    const { url, name } = this.#provider
+    if (knownEpoch(this.doc, url, name) === null) this.#options.handleUnboundEdit()
   }
 
   move(seed: number): void {

@@ -73,7 +73,7 @@ async function inspectDisk(world: World): Promise<void> {
     if (doc.store.pendingStructs !== null || doc.store.pendingDs !== null)
       world.fault(`${name} has a hole on the disk`)
     for (const author of world.mayForgetHistory ? [] : (world.authorsOfDeleted.get(name) ?? []))
-      if (doc.store.clients.has(author))
+      if (doc.store.clients.has(author) && !world.unboundAuthors.has(author))
         world.fault(`${name} was deleted, and the edits of ${author} are back`)
   }
   for (const { name, epoch, owed } of world.books.accounts()) {

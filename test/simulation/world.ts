@@ -45,6 +45,11 @@ export class World {
   readonly deleted = new Set<string>()
   /** Who wrote in them: nothing of theirs may be in what came after. */
   readonly authorsOfDeleted = new Map<string, Set<number>>()
+  /**
+   * Who edited in one of several tabs before any of them knew a history: a tab may have uploaded it, and have gone before its author
+   * heard of that. To the author it is not saved yet, and he brings it to the history that he joins. docs/guarantees.md says so.
+   */
+  readonly unboundAuthors = new Set<number>()
   /** Documents whose history may have ended. */
   readonly endings = new Set<string>()
   /**
@@ -95,6 +100,12 @@ export class World {
       for (const name of this.names)
         for (let tab = 0; tab < story.tabs; tab++) this.editors.push(this.#editor(client, name))
     }
+  }
+
+  /** Pages of one device, or several Y.Docs of one page, hear one another. */
+  get #haveTabs(): boolean {
+    const { devices, tabs } = this.story
+    return devices !== undefined && (devices.pages > 1 || tabs > 1)
   }
 
   fault(what: string): void {
@@ -451,11 +462,12 @@ export class World {
 
   #editor(client: number, document: string): Editor {
     const page = this.#pages[client] ?? null
+    const clientId = this.#nextClientId++
     return new Editor({
       client: nameOf(client),
       isReader: this.#readers.has(nameOf(client)),
       document,
-      clientId: this.#nextClientId++,
+      clientId,
       network: this.clients[client] as ClientNetwork,
       clock: page?.clock ?? this.#clock,
       page,
@@ -463,6 +475,9 @@ export class World {
       books: this.books,
       handleFault: (fault) => this.fault(fault),
       isEnding: (name) => this.endings.has(name),
+      handleUnboundEdit: () => {
+        if (this.#haveTabs) this.unboundAuthors.add(clientId)
+      },
       isNumbered: () => !this.wasRestored,
       mayDiverge: () => this.wasRestored || this.mayTrustTheDead,
     })
