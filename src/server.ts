@@ -118,19 +118,18 @@ export class Server implements DocumentServer {
       afterEntries: options.compactAfterEntries,
       handleFailed: () => this.#metrics.compactionFailures.inc(),
     })
+    const documentOptions = {
+      ...options,
+      commits: this.#commits,
+      onGrown: (document: OpenDocument) => this.#compaction.consider(document),
+      ...documentHooks(options.hooks),
+    }
     this.#registry = new DocumentRegistry({
       clock,
       idleUnloadMs: options.idleUnloadMs,
       load: async (name, handle) => {
         await this.#opening
-        return OpenDocument.load({
-          ...options,
-          handle,
-          name,
-          commits: this.#commits,
-          onGrown: (document) => this.#compaction.consider(document),
-          ...documentHooks(options.hooks),
-        })
+        return OpenDocument.load({ handle, name }, documentOptions)
       },
       deleteStored: (name) => storage.delete(name),
       handleDamaged: (name, error) =>

@@ -88,9 +88,6 @@ interface Decision {
 /** What a parsed state vector takes in memory per client. */
 const CLOCK_BYTES = 64
 
-/** Y.Docs of one document behind one connection: a page has one or two, and each may announce a presence. */
-const MAX_CLIENTS_PER_DOCUMENT = 32
-
 /**
  * One connection and the documents it is in. Every `handle…` takes what a stranger sent and answers or throws a
  * `DocumentError`; nothing here knows Socket.IO.
@@ -100,10 +97,9 @@ export class Connection implements Peer {
   readonly #transport: Transport
   readonly #services: ConnectionServices
   readonly #sessions = new Map<DocumentHandle, Session>()
-  /** The client ids that joined each document through this connection. */
-  readonly #clientIds = new Map<DocumentHandle, Set<number>>()
   readonly #admission: Admission
-  readonly #uploads: Uploads
+  /** Made with the first chunk. */
+  #uploads: Uploads | null = null
   readonly #joinDeadline: JoinDeadline
   readonly #paces: InboundPaces
   #joinsUnderWay = 0
@@ -114,11 +110,6 @@ export class Connection implements Peer {
     this.#transport = transport
     this.#services = services
     this.#admission = new Admission(transport.outbox)
-    this.#uploads = new Uploads({
-      clock: services.clock,
-      maxUpdateBytes: services.maxUpdateBytes,
-      parked: services.parkedUploads,
-    })
     const { clock, handleLimitHit } = services
     this.#joinDeadline = new JoinDeadline(clock, services.joinTimeoutMs, () => {
       handleLimitHit('joinTimeoutMs')
@@ -136,7 +127,7 @@ export class Connection implements Peer {
       },
     })
     this.access = new ConnectionAccess({
-      ...services,
+      services,
       identity,
       sessions: () => this.#sessions.values(),
       sendExpiring: (expiresInMs) => transport.send('expiring', [expiresInMs], {}),
@@ -209,11 +200,12 @@ export class Connection implements Peer {
   }
 
   async #acceptUpload(session: Session, reference: number): Promise<UpdateAnswer> {
-    const upload = this.#uploads.take(session.document.handle, reference)
+    const uploads = this.#openUploads()
+    const upload = uploads.take(session.document.handle, reference)
     try {
       return await this.#accept(session, upload.bytes)
     } catch (error) {
-      if (asDocumentError(error)?.retry === 'backoff') this.#uploads.restore(upload)
+      if (asDocumentError(error)?.retry === 'backoff') uploads.restore(upload)
       throw error
     }
   }
@@ -256,7 +248,8 @@ export class Connection implements Peer {
     return this.#paces.update(bytes.length, () => {
       const session = this.#writer(document)
       const { handle } = session.document
-      const received = this.#uploads.add(handle, chunk, bytes, this.#parkingName(session, chunk))
+      const parkedAs = this.#parkingName(session, chunk)
+      const received = this.#openUploads().add(handle, chunk, bytes, parkedAs)
       return { ok: true, received }
     })
   }
@@ -319,7 +312,6 @@ export class Connection implements Peer {
       throw new DocumentError('malformed-request', 'leave takes a client id')
     const session = this.#session(document)
     if (session.hasMember(clientId)) this.#paces.release()
-    this.#clientIds.get(session.document.handle)?.delete(clientId)
     session.removeMember(clientId)
     return { ok: true }
   }
@@ -355,14 +347,13 @@ export class Connection implements Peer {
 
   sendAccess(document: DocumentHandle, change: AccessChange): void {
     // Who may not write any more does not finish it here; with its key it may go on when it may.
-    if (change.access === 'read') this.#uploads.leave(document)
+    if (change.access === 'read') this.#uploads?.leave(document)
     this.#transport.send('access', [document, change], change)
   }
 
   handleSessionEnd({ handle, name }: OpenDocument, code: ErrorCode | null): void {
     this.#sessions.delete(handle)
-    this.#clientIds.delete(handle)
-    this.#uploads.leave(handle)
+    this.#uploads?.leave(handle)
     this.#services.hooks.tell('closed', { document: name, user: this.user, code })
     this.#joinDeadline.set(this.#isInDocument)
   }
@@ -405,8 +396,8 @@ export class Connection implements Peer {
 
     // From here to the answer nothing is awaited: no entry can come between what the answer holds and what
     // the session will hear. [T3]
-    this.#claimClientId(document.handle, join.clientId)
     let session = this.#sessions.get(document.handle)
+    session?.assertRoomFor(join.clientId)
     if (session === undefined) {
       session = new Session(this, lease, reader, access, document.head)
       this.#sessions.set(document.handle, session)
@@ -423,14 +414,9 @@ export class Connection implements Peer {
     })
   }
 
-  #claimClientId(document: DocumentHandle, clientId: number): void {
-    const clientIds = this.#clientIds.get(document) ?? new Set()
-    if (clientIds.size >= MAX_CLIENTS_PER_DOCUMENT && !clientIds.has(clientId))
-      throw new DocumentError(
-        'too-many-clients',
-        `a connection may join a document with ${MAX_CLIENTS_PER_DOCUMENT} client ids`,
-      )
-    this.#clientIds.set(document, clientIds.add(clientId))
+  #openUploads(): Uploads {
+    const { clock, maxUpdateBytes, parkedUploads } = this.#services
+    return (this.#uploads ??= new Uploads({ clock, maxUpdateBytes, parked: parkedUploads }))
   }
 
   #session(document: unknown): Session {

@@ -20,7 +20,7 @@ export class EngineMeter {
   #writtenBytes = 0
   readonly #engine: EngineSocket
   /** Long polling: responses that have not left yet. A stranger may ask again without reading the one before. */
-  readonly #responses = new Set<PollResponse>()
+  #responses: Set<PollResponse> | null = null
   /** The charge of each write past engine.io that Node has not reported as done. */
   readonly #direct: number[] = []
   readonly #handleDirectWritten = (): void => {
@@ -61,7 +61,7 @@ export class EngineMeter {
     })
     engine.on('close', () => {
       // Nothing ends a response that nobody reads, when its engine connection timed out before.
-      for (const response of this.#responses)
+      for (const response of this.#responses ?? [])
         response.once(
           'close',
           clock.setTimer(stallMs, () => response.destroy()),
@@ -71,7 +71,7 @@ export class EngineMeter {
 
   /** What the kernel has not taken yet, where the transport shows it. */
   unwrittenBytes(): number | null {
-    const [response] = this.#responses
+    const [response] = this.#responses ?? []
     const tcp = response?.socket ?? this.#engine.transport.socket?._socket
     return tcp?._handle?.writeQueueSize ?? null
   }
@@ -115,13 +115,14 @@ export class EngineMeter {
     // Closing the engine connection, not the namespace: the client comes back by itself and catches up.
     this.#engine.close(true)
     socket?.terminate?.()
-    for (const response of this.#responses) response.destroy()
+    for (const response of this.#responses ?? []) response.destroy()
   }
 
   #await(response: PollResponse, discharge: () => void): void {
-    this.#responses.add(response)
+    const responses = (this.#responses ??= new Set())
+    responses.add(response)
     response.once('close', () => {
-      this.#responses.delete(response)
+      responses.delete(response)
       discharge()
     })
   }

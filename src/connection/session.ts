@@ -18,6 +18,9 @@ import type { Peer } from './peer.ts'
 import type { Join } from './requests.ts'
 import { UpdateGate } from './update-gate.ts'
 
+/** Y.Docs of one document behind one connection: a page has one or two, and each may announce a presence. */
+const MAX_CLIENTS_PER_DOCUMENT = 32
+
 /**
  * - `live`: hears every relay.
  * - `behind`: its reader is slow; hears nothing, then gets the log after its position in one go.
@@ -32,7 +35,8 @@ type State = 'live' | 'behind' | 'ended'
 export class Session implements Listener, PresenceOwner, ClaimOwner {
   readonly document: OpenDocument
   #access: Exclude<Access, 'none'>
-  readonly updates = new UpdateGate()
+  /** Made with the first update that has to pass it. */
+  #updates: UpdateGate | null = null
   readonly #peer: Peer
   readonly #lease: Lease
   readonly #reader: DocumentReader
@@ -77,6 +81,10 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
     return this.#state === 'ended'
   }
 
+  get updates(): UpdateGate {
+    return (this.#updates ??= new UpdateGate())
+  }
+
   hasMember(clientId: number): boolean {
     return this.#members.has(clientId)
   }
@@ -96,6 +104,15 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
   handleUserChanged(): void {
     for (const [clientId, { ownsPresence }] of this.#members)
       if (ownsPresence) this.document.presence.restamp(this, clientId)
+  }
+
+  /** Throws `too-many-clients` when no further Y.Doc may join through this connection. */
+  assertRoomFor(clientId: number): void {
+    if (this.#members.size >= MAX_CLIENTS_PER_DOCUMENT && !this.#members.has(clientId))
+      throw new DocumentError(
+        'too-many-clients',
+        `a connection may join a document with ${MAX_CLIENTS_PER_DOCUMENT} client ids`,
+      )
   }
 
   /** A Y.Doc joined through this connection (again). Its client id is claimed for presence if it is free. */

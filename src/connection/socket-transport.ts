@@ -80,8 +80,13 @@ export class SocketTransport implements Transport {
     this.#disconnect = () => void socket.disconnect(limits.endsEngine)
     this.#frames = frames
     const meter = EngineMeter.of(engine, limits.clock, limits.stallMs)
+    // Field by field: a spread copy has a hidden class of its own in V8, a kilobyte for each connection.
+    const { clock, softBytes, hardBytes, stallMs } = limits
     this.outbox = new Outbox({
-      ...limits,
+      clock,
+      softBytes,
+      hardBytes,
+      stallMs,
       bytesInFlight: meter.bytesInFlight,
       unwrittenBytes: () => meter.unwrittenBytes(),
       onStalled: (limit) => {

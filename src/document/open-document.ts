@@ -43,9 +43,8 @@ export interface Author {
   readonly userId: string | null
 }
 
+/** Of all documents of a server: one object for all of them. */
 export interface OpenDocumentOptions {
-  readonly handle: DocumentHandle
-  readonly name: DocumentName
   readonly storage: Storage
   readonly commits: CommitLoop<PendingEntry>
   readonly clock: Clock
@@ -66,6 +65,11 @@ export interface OpenDocumentOptions {
     | null
   /** Called after entries became durable, to decide about compaction. */
   readonly onGrown: (document: OpenDocument) => void
+}
+
+interface DocumentIdentity {
+  readonly handle: DocumentHandle
+  readonly name: DocumentName
 }
 
 const SCAN_LIMIT_OPTIONS = { structs: 'maxStructsPerUpdate', nesting: 'maxNesting' } as const
@@ -106,10 +110,15 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   #ended: DocumentError | null = null
   #isClosed = false
 
-  private constructor(options: OpenDocumentOptions, head: DocumentHead, loaded: Loaded) {
+  private constructor(
+    { handle, name }: DocumentIdentity,
+    options: OpenDocumentOptions,
+    head: DocumentHead,
+    loaded: Loaded,
+  ) {
     this.#options = options
-    this.handle = options.handle
-    this.name = options.name
+    this.handle = handle
+    this.name = name
     this.#epoch = head.epoch
     this.#snapshot = snapshotReference(head)
     this.#index = loaded.index
@@ -123,14 +132,18 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       maxStateBytes: options.maxPresenceBytes,
       maxDocumentBytes: options.maxPresenceBytesPerDocument,
       send: (update, except) => this.room.sendPresence(update, except),
-      handleChange: (...change) => options.onPresence?.(options.name, ...change),
+      handleChange: (...change) => options.onPresence?.(name, ...change),
       memberCount: () => this.claims.size,
     })
   }
 
-  static async load(options: OpenDocumentOptions): Promise<OpenDocument> {
-    const head = await options.storage.head(options.name)
-    return new OpenDocument(options, head, await load(options, head))
+  static async load(
+    identity: DocumentIdentity,
+    options: OpenDocumentOptions,
+  ): Promise<OpenDocument> {
+    const { name } = identity
+    const head = await options.storage.head(name)
+    return new OpenDocument(identity, options, head, await load(name, options, head))
   }
 
   get epoch(): Epoch {
@@ -357,7 +370,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     let loaded: Loaded
     try {
       head = await this.#options.storage.head(this.name)
-      loaded = await load(this.#options, head, this.room.relayedSeq)
+      loaded = await load(this.name, this.#options, head, this.room.relayedSeq)
     } catch (error) {
       throw (
         asDocumentError(error) ??
@@ -409,11 +422,12 @@ interface Loaded {
 }
 
 async function load(
+  name: DocumentName,
   options: OpenDocumentOptions,
   head: DocumentHead,
   relayedSeq = head.seq,
 ): Promise<Loaded> {
-  const { index, tail } = await loadIndex(options.storage, options.name, head)
+  const { index, tail } = await loadIndex(options.storage, name, head)
   const recent = new RecentEntries(options.recentBytes, head.snapshot?.seq ?? 0)
   let tailBytes = 0
   for (const entry of tail) {

@@ -32,26 +32,27 @@ async function scene() {
     handleBatchFailed: ignore,
     handlePartyFailed: ignore,
   }
-  const document = await OpenDocument.load({
-    handle: 1,
-    name: 'scene' as DocumentName,
-    storage,
-    commits: new CommitLoop<PendingEntry>(storage, clock, observer, {
-      maxPendingBytes: Infinity,
-      intervalMs: 0,
-    }),
-    clock,
-    logger: silentLogger,
-    relayIntervalMs: 0,
-    recentBytes: 1_000_000,
-    presenceIntervalMs: 0,
-    presenceRefreshMs: 12_000,
-    maxPresenceBytes: NUMBER_OPTIONS.maxPresenceBytes.default,
-    maxPresenceBytesPerDocument: NUMBER_OPTIONS.maxPresenceBytesPerDocument.default,
-    maxDocumentBytes: 1e9,
-    scanLimits: DEFAULT_SCAN_LIMITS,
-    onGrown: ignore,
-  })
+  const document = await OpenDocument.load(
+    { handle: 1, name: 'scene' as DocumentName },
+    {
+      storage,
+      commits: new CommitLoop<PendingEntry>(storage, clock, observer, {
+        maxPendingBytes: Infinity,
+        intervalMs: 0,
+      }),
+      clock,
+      logger: silentLogger,
+      relayIntervalMs: 0,
+      recentBytes: 1_000_000,
+      presenceIntervalMs: 0,
+      presenceRefreshMs: 12_000,
+      maxPresenceBytes: NUMBER_OPTIONS.maxPresenceBytes.default,
+      maxPresenceBytesPerDocument: NUMBER_OPTIONS.maxPresenceBytesPerDocument.default,
+      maxDocumentBytes: 1e9,
+      scanLimits: DEFAULT_SCAN_LIMITS,
+      onGrown: ignore,
+    },
+  )
   const services: ConnectionServices = {
     registry: {
       acquire: () => Promise.resolve({ document, release: ignore }),

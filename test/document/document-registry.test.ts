@@ -48,23 +48,24 @@ async function scene() {
     idleUnloadMs: IDLE_MS,
     load: (name, handle) => {
       loads++
-      return OpenDocument.load({
-        handle,
-        name,
-        storage,
-        commits,
-        clock,
-        logger: silentLogger,
-        relayIntervalMs: NUMBER_OPTIONS.relayIntervalMs.default,
-        recentBytes: NUMBER_OPTIONS.recentBytes.default,
-        presenceIntervalMs: NUMBER_OPTIONS.presenceIntervalMs.default,
-        presenceRefreshMs: NUMBER_OPTIONS.presenceRefreshMs.default,
-        maxPresenceBytes: NUMBER_OPTIONS.maxPresenceBytes.default,
-        maxPresenceBytesPerDocument: NUMBER_OPTIONS.maxPresenceBytesPerDocument.default,
-        maxDocumentBytes: 1e9,
-        scanLimits: DEFAULT_SCAN_LIMITS,
-        onGrown: () => undefined,
-      })
+      return OpenDocument.load(
+        { handle, name },
+        {
+          storage,
+          commits,
+          clock,
+          logger: silentLogger,
+          relayIntervalMs: NUMBER_OPTIONS.relayIntervalMs.default,
+          recentBytes: NUMBER_OPTIONS.recentBytes.default,
+          presenceIntervalMs: NUMBER_OPTIONS.presenceIntervalMs.default,
+          presenceRefreshMs: NUMBER_OPTIONS.presenceRefreshMs.default,
+          maxPresenceBytes: NUMBER_OPTIONS.maxPresenceBytes.default,
+          maxPresenceBytesPerDocument: NUMBER_OPTIONS.maxPresenceBytesPerDocument.default,
+          maxDocumentBytes: 1e9,
+          scanLimits: DEFAULT_SCAN_LIMITS,
+          onGrown: () => undefined,
+        },
+      )
     },
     deleteStored: (name) => storage.delete(name),
     compaction: () => compaction,

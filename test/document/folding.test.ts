@@ -41,23 +41,24 @@ async function scene(recentBytes = 1_000_000, logger = silentLogger) {
     handleFailed: () => undefined,
   })
   const load = (): Promise<OpenDocument> =>
-    OpenDocument.load({
-      handle: 1,
-      name: NAME,
-      storage,
-      commits,
-      clock,
-      logger: silentLogger,
-      relayIntervalMs: 0,
-      recentBytes,
-      presenceIntervalMs: 50,
-      presenceRefreshMs: 12_000,
-      maxPresenceBytes: NUMBER_OPTIONS.maxPresenceBytes.default,
-      maxPresenceBytesPerDocument: NUMBER_OPTIONS.maxPresenceBytesPerDocument.default,
-      maxDocumentBytes: 1e9,
-      scanLimits: DEFAULT_SCAN_LIMITS,
-      onGrown: () => undefined,
-    })
+    OpenDocument.load(
+      { handle: 1, name: NAME },
+      {
+        storage,
+        commits,
+        clock,
+        logger: silentLogger,
+        relayIntervalMs: 0,
+        recentBytes,
+        presenceIntervalMs: 50,
+        presenceRefreshMs: 12_000,
+        maxPresenceBytes: NUMBER_OPTIONS.maxPresenceBytes.default,
+        maxPresenceBytesPerDocument: NUMBER_OPTIONS.maxPresenceBytesPerDocument.default,
+        maxDocumentBytes: 1e9,
+        scanLimits: DEFAULT_SCAN_LIMITS,
+        onGrown: () => undefined,
+      },
+    )
   const document = await load()
   const doc = new Y.Doc()
   const write = async (...texts: string[]): Promise<void> => {

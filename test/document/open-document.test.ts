@@ -57,23 +57,24 @@ async function scene(maxPendingBytes = Infinity) {
     },
     { maxPendingBytes, intervalMs: 0 },
   )
-  const document = await OpenDocument.load({
-    handle: 1,
-    name: 'scene' as DocumentName,
-    storage,
-    commits,
-    clock,
-    logger: silentLogger,
-    relayIntervalMs: 16,
-    recentBytes: 1000,
-    presenceIntervalMs: 50,
-    presenceRefreshMs: 12_000,
-    maxPresenceBytes: 1000,
-    maxPresenceBytesPerDocument: 10_000,
-    maxDocumentBytes: 1e9,
-    scanLimits: DEFAULT_SCAN_LIMITS,
-    onGrown: () => undefined,
-  })
+  const document = await OpenDocument.load(
+    { handle: 1, name: 'scene' as DocumentName },
+    {
+      storage,
+      commits,
+      clock,
+      logger: silentLogger,
+      relayIntervalMs: 16,
+      recentBytes: 1000,
+      presenceIntervalMs: 50,
+      presenceRefreshMs: 12_000,
+      maxPresenceBytes: 1000,
+      maxPresenceBytesPerDocument: 10_000,
+      maxDocumentBytes: 1e9,
+      scanLimits: DEFAULT_SCAN_LIMITS,
+      onGrown: () => undefined,
+    },
+  )
   const ear = new Ear()
   document.room.add(ear)
   const endTurn = async (): Promise<void> => {

@@ -104,13 +104,14 @@ export class FuzzServer {
       clock: systemClock,
       idleUnloadMs: 0,
       load: (name, handle) =>
-        OpenDocument.load({
-          ...options,
-          handle,
-          name,
-          commits: this.#commits,
-          onGrown: (document) => this.#compaction.consider(document),
-        }),
+        OpenDocument.load(
+          { handle, name },
+          {
+            ...options,
+            commits: this.#commits,
+            onGrown: (document) => this.#compaction.consider(document),
+          },
+        ),
       deleteStored: (name) => storage.delete(name),
       handleDamaged: (...damaged: unknown[]) => void this.errors.push(damaged),
       compaction: () => this.#compaction,
