@@ -18,8 +18,12 @@ export async function openWindow(browser) {
   const debug = await context.newCDPSession(page)
   // Processor time of the page's main thread, not time that passed: others use this machine too.
   await debug.send('Performance.enable', { timeDomain: 'threadTicks' })
-  await page.addInitScript(watchFrames)
   return { page, debug }
+}
+
+/** From now on the page counts its frames, which keeps it drawing. */
+export async function countFrames({ page }) {
+  await page.evaluate(watchFrames)
 }
 
 /** Runs in the page: notes when frames begin, and tasks of more than 50 ms. */
@@ -39,20 +43,31 @@ function watchFrames() {
   requestAnimationFrame(next)
 }
 
-/** Processor time of the page's main thread so far, in milliseconds: all of it, and what of it was JavaScript. */
+/** Processor time of the page's main thread so far, in milliseconds: all, and what of it was JavaScript and layout. */
 export async function mainThread({ debug }) {
   const { metrics } = await debug.send('Performance.getMetrics')
   const of = (wanted) => metrics.find(({ name }) => name === wanted).value * 1000
-  return { all: of('TaskDuration'), script: of('ScriptDuration') }
+  return {
+    all: of('TaskDuration'),
+    script: of('ScriptDuration'),
+    layout: of('LayoutDuration') + of('RecalcStyleDuration'),
+  }
+}
+
+/** A CPU profile of what `act` does, for tools that show such files. */
+export async function profiled({ debug }, folder, name, act) {
+  if (folder === null) return act()
+  await debug.send('Profiler.enable')
+  await debug.send('Profiler.start')
+  await act()
+  const { profile } = await debug.send('Profiler.stop')
+  const file = join(folder, `${name.replaceAll(/\W+/g, '-')}.cpuprofile`)
+  writeFileSync(file, JSON.stringify(profile))
 }
 
 /** What the frames were like while `act` ran. */
-export async function measureFrames(window, name, profileFolder, act) {
-  const { page, debug } = window
-  if (profileFolder !== null) {
-    await debug.send('Profiler.enable')
-    await debug.send('Profiler.start')
-  }
+export async function measureFrames(window, what, act) {
+  const { page } = window
   await page.evaluate(() => Object.assign(window.frames_, { deltas: [], longTasks: [] }))
   const before = await mainThread(window)
   const startedAt = performance.now()
@@ -60,20 +75,13 @@ export async function measureFrames(window, name, profileFolder, act) {
   const seconds = (performance.now() - startedAt) / 1000
   const after = await mainThread(window)
   const { deltas, longTasks } = await page.evaluate(() => window.frames_)
-  if (profileFolder !== null) {
-    const { profile } = await debug.send('Profiler.stop')
-    writeFileSync(
-      join(profileFolder, `${name.replaceAll(/\W+/g, '-')}.cpuprofile`),
-      JSON.stringify(profile),
-    )
-  }
   return {
-    what: name,
+    what,
     'frames/s': (deltas.length / seconds).toFixed(0),
     'frame p50 ms': quantile(deltas, 0.5).toFixed(1),
     'p99 ms': quantile(deltas, 0.99).toFixed(1),
     'longest ms': Math.max(...deltas).toFixed(0),
-    'long tasks': longTasks.length,
+    'tasks over 50 ms': longTasks.length,
     'main thread cpu': percent((after.all - before.all) / 1000 / seconds),
     'of it script': percent((after.script - before.script) / 1000 / seconds),
   }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { printTable, quantile } from '../report.mjs'
-import { mainThread, measureFrames, openWindow } from './browser.mjs'
+import { mainThread, openWindow, profiled } from './browser.mjs'
 import { textOf } from './long-text.mjs'
 
 const NAME = 'bench'
@@ -31,19 +31,21 @@ export async function measureRichText(apps, browser, { bytes: wanted, keys, prof
   ]) {
     await page.locator('.tiptap > p').nth(index).click()
     await pause(1000)
-    const frames = await measureFrames(window, `typing at the ${where}`, profile, () =>
-      type(page, keys),
-    )
+    const before = await mainThread(window)
+    const what = `typing at the ${where}`
+    await profiled(window, profile, what, () => type(page, keys))
+    const after = await mainThread(window)
     const latencies = await page.evaluate(() => window.keys_.splice(0))
     if (latencies.length !== keys) throw new Error(`${latencies.length} of ${keys} keys were seen`)
+    const perKey = (part) => ((after[part] - before[part]) / keys).toFixed(1)
     rows.push({
-      what: frames.what,
+      what,
       'key to frame p50 ms': quantile(latencies, 0.5).toFixed(1),
       'p99 ms': quantile(latencies, 0.99).toFixed(1),
       'longest ms': Math.max(...latencies).toFixed(0),
-      'long tasks': frames['long tasks'],
-      'main thread cpu': frames['main thread cpu'],
-      'of it script': frames['of it script'],
+      'main thread cpu ms per key': perKey('all'),
+      'of it script': perKey('script'),
+      'of it layout': perKey('layout'),
     })
   }
   printTable(rows)

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { printTable } from '../report.mjs'
 import { boardOf } from './board.mjs'
-import { openWindow, mainThread, measureFrames } from './browser.mjs'
+import { countFrames, mainThread, measureFrames, openWindow, profiled } from './browser.mjs'
 import { Companion } from './companion.mjs'
 
 const NAME = 'bench'
@@ -13,7 +13,11 @@ export async function measureWhiteboard(apps, browser, { elements, people, secon
   const { page } = window
   const rows = []
   const measure = async (what, act) =>
-    rows.push(await measureFrames(window, what, profile, () => act(seconds * 1000)))
+    rows.push(
+      await measureFrames(window, what, () =>
+        profiled(window, profile, what, () => act(seconds * 1000)),
+      ),
+    )
 
   const opened = performance.now()
   await page.goto(`${url}/whiteboard/#${NAME}`)
@@ -29,6 +33,7 @@ export async function measureWhiteboard(apps, browser, { elements, people, secon
   await page.keyboard.press('Enter')
   // Fonts, and the first drawing of everything at this zoom.
   await pause(3000)
+  await countFrames(window)
 
   const companions = Array.from(
     { length: people - 1 },
