@@ -45,6 +45,11 @@ export function documentName(app: string): string {
 export function showRoom(provider: SocketIOProvider): PeopleList {
   showBar(provider.name)
   showSaveState(provider)
+  return showPeople(provider)
+}
+
+/** Who I am, for me to change, and who else is here. */
+export function showPeople(provider: SocketIOProvider): PeopleList {
   showMyself(provider)
   return new PeopleList(element('people', HTMLElement), provider.awareness)
 }
@@ -63,7 +68,8 @@ export function watchAccess(
   })
 }
 
-function showBar(name: string): void {
+/** The bar alone; `showRoom` fills it for a page with one document. */
+export function showBar(name: string): void {
   const bar = document.createElement('header')
   bar.className = 'bar'
   bar.innerHTML = BAR

@@ -2,7 +2,7 @@ import type { SaveState } from 'y-rooms/client'
 
 type Tone = 'good' | 'busy' | 'warning' | 'bad'
 
-interface Badge {
+export interface Badge {
   readonly text: string
   readonly tone: Tone
 }
