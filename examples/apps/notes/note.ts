@@ -83,11 +83,11 @@ export class Note {
   }
 }
 
-export function textOf(doc: Doc): Text {
+function textOf(doc: Doc): Text {
   return doc.getText('body')
 }
 
-export function todosOf(doc: Doc): YArray<YMap<unknown>> {
+function todosOf(doc: Doc): YArray<YMap<unknown>> {
   return doc.getArray('todos')
 }
 
