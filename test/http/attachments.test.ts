@@ -126,7 +126,7 @@ test('[HTTP7] one image, and those of a document together, are bounded, and the 
   for (const size of [4096, 4095]) expect((await post('draft', sized(size))).status).toBe(201)
   // At once, and only one of them fits.
   const both = await Promise.all([post('draft', sized(1800)), post('draft', sized(1700))])
-  expect(both.map(({ status }) => status).sort()).toEqual([201, 413])
+  expect(both.map(({ status }) => status).sort((one, other) => one - other)).toEqual([201, 413])
   expect(both.find(({ status }) => status === 413)!.json).toMatchObject({
     code: 'document-too-large',
   })

@@ -4,7 +4,9 @@ import type { AppState, ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/t
 import type { SocketIOProvider } from 'y-rooms/client'
 import type { Map as YMap, UndoManager } from 'yjs'
 import type { PeopleList } from '../room/people-list.ts'
+import type { Sending } from '../room/room.ts'
 import { BoardBinding } from './board-binding.ts'
+import { BoardImages } from './board-images.ts'
 import { Company, type PointerUpdate } from './company.ts'
 import type { Shape } from './shape.ts'
 
@@ -20,11 +22,17 @@ export class BoardSession {
   readonly #api: ExcalidrawImperativeAPI
   readonly #binding: BoardBinding
   readonly #company: Company
+  readonly #images: BoardImages
   #writeTimer: ReturnType<typeof setTimeout> | undefined
   #showTimer: ReturnType<typeof setTimeout> | undefined
   #isPointerDown = false
 
-  constructor(api: ExcalidrawImperativeAPI, provider: SocketIOProvider, people: PeopleList) {
+  constructor(
+    api: ExcalidrawImperativeAPI,
+    provider: SocketIOProvider,
+    people: PeopleList,
+    sending: Sending,
+  ) {
     this.#api = api
     const shared = provider.doc.getMap<YMap<unknown>>('elements')
     const board = {
@@ -47,6 +55,7 @@ export class BoardSession {
     // What is there may lie outside a small window.
     api.scrollToContent(undefined, { fitToContent: true })
     this.#company = new Company(api, provider.awareness, people)
+    this.#images = new BoardImages(api, provider, (isPending) => sending.set(isPending))
     // Before Excalidraw's own history, which knows nothing of other people.
     addEventListener('keydown', this.#handleKey, { capture: true })
   }
@@ -57,10 +66,12 @@ export class BoardSession {
     removeEventListener('keydown', this.#handleKey, { capture: true })
     this.#binding.destroy()
     this.#company.destroy()
+    this.#images.destroy()
   }
 
   handleChange(state: AppState): void {
     this.#company.handleState(state)
+    this.#images.handleChange()
     this.#writeTimer ??= setTimeout(() => this.#write(), WRITE_EVERY_MS)
   }
 
