@@ -94,6 +94,10 @@ describe.skipIf(executablePath === undefined)('notes in a browser', () => {
     await write(ada, 'Packing', 'hello rucksack')
     await badge(ada, SAVED)
     await untilKept(ada)
+    const devtools = await context.newCDPSession(ada.page)
+    expect(await devtools.send('Page.getInstallabilityErrors')).toEqual({
+      installabilityErrors: [],
+    })
 
     await apps.kill()
     apps.network.cut()
