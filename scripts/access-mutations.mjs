@@ -10,7 +10,7 @@ export const ACCESS_MUTATIONS = [
   {
     name: 'access: a late answer to an older question decides',
     file: 'src/connection/connection-access.ts',
-    search: `if (session.isEnded || this.#questions.get(session) !== question) return`,
+    search: `if (session.isEnded || this.#questions?.get(session) !== question) return`,
     replace: `if (session.isEnded) return`,
     tests: ['test/access'],
   },
@@ -38,7 +38,7 @@ export const ACCESS_MUTATIONS = [
   {
     name: 'access: an upload goes on after a downgrade',
     file: 'src/connection/connection.ts',
-    search: `if (change.access === 'read') this.#uploads.leave(document)`,
+    search: `if (change.access === 'read') this.#uploads?.leave(document)`,
     replace: `if (change.access === 'read') return`,
     tests: ['test/access'],
   },

@@ -12,7 +12,7 @@ import { buildStale, root } from './build.mjs'
 const [given, ...wanted] = process.argv.slice(2)
 const folder = given ?? join(root, 'docs/screenshots')
 /** What the READMEs show. */
-const published = ['landing', 'rich-text', 'whiteboard']
+const published = ['landing', 'rich-text', 'whiteboard', 'notes']
 const isPublished = (scene, size, scheme) =>
   published.includes(scene) &&
   `${size}-${scheme}` !== 'wide-dark' &&
@@ -123,6 +123,31 @@ const scenes = {
       await mira.mouse.move(500, 600, { steps: 5 })
     },
   },
+  notes: {
+    path: '/notes/#kitchen',
+    async prepare() {
+      const page = await visit('Ben Okafor', '/notes/#kitchen')
+      const write = async (title, text, todos = []) => {
+        await page.getByRole('button', { name: 'New note' }).click()
+        await page.fill('#title', title)
+        for (const todo of todos) {
+          await page.fill('#new-todo', todo)
+          await page.press('#new-todo', 'Enter')
+        }
+        await page.locator('.cm-content').click()
+        await page.keyboard.type(text)
+      }
+      await write('Suppliers', 'Tomatoes from Lena, bread from the corner.')
+      await write('Opening hours', 'Closed on Monday, and on Tuesday until five.')
+      await write(
+        'Friday menu',
+        'Soup of roasted peppers.\nRisotto with lemon and fennel.\n\nMira asks whether the fig tart comes back.',
+        ['Order rice', 'Two crates of lemons', 'Ask for figs'],
+      )
+      await page.locator('.todo input[type=checkbox]').first().check()
+    },
+    show: (page) => page.locator('.note-item', { hasText: 'Friday' }).click(),
+  },
   ...Object.fromEntries(
     ['codemirror', 'prosemirror', 'quill', 'textarea', 'lexical', 'milkdown', 'slate'].map(
       (editor) => [
@@ -151,6 +176,7 @@ for (const [name, scene] of Object.entries(scenes)) {
     for (const colorScheme of schemes) {
       if (given === undefined && !isPublished(name, size, colorScheme)) continue
       const page = await visit('Ada', scene.path, { viewport, colorScheme })
+      await scene.show?.(page)
       // The others' carets and pointers arrive a moment after the text.
       await page.waitForTimeout(700)
       await page.screenshot({ path: join(folder, `${name}-${size}-${colorScheme}.png`) })

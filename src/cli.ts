@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { constants } from 'node:os'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { HELP, parseCommandLine, type Command, type ServeOptions } from './command-line.ts'
 import { standaloneApp } from './http/standalone-app.ts'
@@ -92,6 +93,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const documents = createDocumentServer({
     storage,
     logger,
+    attachmentsDirectory: join(options.dataDirectory, 'attachments'),
     trustedProxies: options.trustedProxies,
     ...hooks,
     ...(options.isForThisMachine ? { allowedHosts: [] } : {}),

@@ -111,6 +111,22 @@ export const NUMBER_OPTIONS = {
     effect:
       'The most that a document may have, its snapshot and the log after it together; then it takes deletions only, and refuses with `document-too-large`.',
   },
+  maxAttachmentBytes: {
+    default: 8 * 1024 * 1024,
+    min: 1024,
+    max: 1024 * 1024 * 1024,
+    unit: 'bytes',
+    effect:
+      'The largest image that is taken over HTTP beside a document (`attachmentsDirectory`); a larger one is refused with `attachment-too-large`.',
+  },
+  maxAttachmentBytesPerDocument: {
+    default: 256 * 1024 * 1024,
+    min: 1024,
+    max: 1024 ** 4,
+    unit: 'bytes',
+    effect:
+      'The most that the images of one document may have together; more are refused with `document-too-large`.',
+  },
   maxStructsPerUpdate: {
     default: DEFAULT_SCAN_LIMITS.structs,
     min: 1,

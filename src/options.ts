@@ -27,6 +27,11 @@ export interface ServerOptions extends Partial<Record<NumberOptionName, number>>
    * Default: any. For a server that only this machine should reach: an empty list.
    */
   readonly allowedHosts?: readonly string[]
+  /**
+   * Where images beside documents are kept, as files: `documents.router()` then takes and gives them under `/documents/:name/attachments`.
+   * Beside the database, not in it. Default: none, and no such routes.
+   */
+  readonly attachmentsDirectory?: string
   /** Default: silent. `console` fits. */
   readonly logger?: Logger
   /** Time; tests move it by hand. */
@@ -41,6 +46,7 @@ export interface ResolvedOptions extends Record<NumberOptionName, number> {
   readonly scanLimits: ScanLimits
   readonly allowedOrigins: readonly string[] | '*' | null
   readonly allowedHosts: readonly string[] | null
+  readonly attachmentsDirectory: string | null
   readonly logger: Logger
   readonly clock: Clock
 }
@@ -50,6 +56,7 @@ const OTHER_OPTIONS: readonly string[] = [
   'storage',
   'allowedOrigins',
   'allowedHosts',
+  'attachmentsDirectory',
   'logger',
   'clock',
   ...FUNCTIONS,
@@ -71,6 +78,12 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   const { allowedHosts } = options
   if (allowedHosts !== undefined && !Array.isArray(allowedHosts))
     throw new OptionError('option allowedHosts must be a list of host names')
+  const { attachmentsDirectory = null } = options
+  if (
+    attachmentsDirectory !== null &&
+    (typeof attachmentsDirectory !== 'string' || attachmentsDirectory === '')
+  )
+    throw new OptionError('option attachmentsDirectory must be the path of a directory')
 
   const numbers = {} as Record<NumberOptionName, number>
   for (const [key, rule] of Object.entries(NUMBER_OPTIONS)) {
@@ -98,6 +111,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     },
     allowedOrigins: allowedOrigins ?? null,
     allowedHosts: allowedHosts ?? null,
+    attachmentsDirectory,
     hooks: new GuardedHooks(options, clock, logger, numbers.hookTimeoutMs),
     logger,
     clock,

@@ -2,6 +2,7 @@ import type { Router } from 'express'
 import { documentNameFault, isDocumentName, type DocumentName } from '../protocol/index.ts'
 import { decideAccess, identify, reportingWrongAnswers } from './access/decisions.ts'
 import type { User } from './access/access.ts'
+import { AttachmentStore } from './attachments/attachment-store.ts'
 import type { Transport } from './connection/connection.ts'
 import { ParkedUploads } from './connection/parked-uploads.ts'
 import { BulkPacer } from './connection/bulk-pacer.ts'
@@ -74,6 +75,7 @@ export class Server implements DocumentServer {
   readonly #metrics: Metrics
   readonly #handleLimitHit: (limit: string) => void
   readonly #parkedUploads: ParkedUploads
+  readonly #attachments: AttachmentStore | null
   readonly #editors = new Set<DocumentEditor>()
   readonly #opening: Promise<void>
   #state: 'opening' | 'open' | 'closing' = 'opening'
@@ -83,6 +85,11 @@ export class Server implements DocumentServer {
   constructor(options: ResolvedOptions, worker: DocumentWorker) {
     this.#options = options
     this.#worker = worker
+    const { attachmentsDirectory: directory, maxAttachmentBytesPerDocument } = options
+    this.#attachments =
+      directory === null
+        ? null
+        : new AttachmentStore({ directory, maxBytesPerDocument: maxAttachmentBytesPerDocument })
     const { storage, clock, logger } = options
     this.#metrics = new Metrics({
       connections: () => this.#gateway.connectionCount,
@@ -200,6 +207,7 @@ export class Server implements DocumentServer {
   router(): Router {
     return documentsRouter(this.documentsApi(), {
       ...this.#options,
+      attachments: this.#attachments,
       handleLimitHit: this.#handleLimitHit,
     })
   }
@@ -345,6 +353,7 @@ export class Server implements DocumentServer {
         this.#assertNotClosing()
         await this.#opening
         await this.#registry.delete(name)
+        await this.#attachments?.deleteAll(name)
       },
     }
   }

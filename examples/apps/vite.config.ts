@@ -1,6 +1,7 @@
-import { cpSync, existsSync, readdirSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { defineConfig, type Plugin } from 'vite'
+import { defineConfig, type Plugin, type Rolldown } from 'vite'
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -32,8 +33,26 @@ const noForeignFonts: Plugin = {
   },
 }
 
+/** What the notes consist of beside what is built: they are an app of their own, with icons. */
+const NOTES_FILES = ['icon.svg', ...foldersFiles('public/notes')]
+
+/** Tells the service worker of the notes what to keep on the device: the page, and all that it loads. */
+const notesServiceWorker: Plugin = {
+  name: 'notes-service-worker',
+  apply: 'build',
+  writeBundle({ dir = '' }, bundle) {
+    const loaded = ['notes/index.html', ...NOTES_FILES, ...filesOf('notes/index.html', bundle)]
+    const digest = createHash('sha256')
+    for (const file of loaded) digest.update(`${file}\n`).update(readFileSync(`${dir}/${file}`))
+    const files = loaded.map((file) => (file === 'notes/index.html' ? './' : `../${file}`))
+    const app = JSON.stringify({ files, version: digest.digest('hex').slice(0, 16) })
+    const source = readFileSync(path('notes/service-worker.js'), 'utf8')
+    writeFileSync(`${dir}/notes/sw.js`, source.replace('__APP__', app))
+  },
+}
+
 export default defineConfig({
-  plugins: [drawingFonts, noForeignFonts],
+  plugins: [drawingFonts, noForeignFonts, notesServiceWorker],
   root: path('.'),
   base: './',
   resolve: {
@@ -65,4 +84,28 @@ export default defineConfig({
 function foldersIn(parent: string): string[] {
   const entries = readdirSync(path(parent), { withFileTypes: true })
   return entries.filter((entry) => entry.isDirectory()).map((entry) => `${parent}/${entry.name}`)
+}
+
+/** All files of a folder, by their paths from the root of what is served. */
+function foldersFiles(folder: string): string[] {
+  return readdirSync(path(folder)).map((file) => `${folder.replace('public/', '')}/${file}`)
+}
+
+/** The scripts and styles of a page, with those that they import. */
+function filesOf(page: string, bundle: Rolldown.OutputBundle): string[] {
+  const files = new Set<string>()
+  const add = (fileName: string): void => {
+    const chunk = bundle[fileName]
+    if (files.has(fileName) || chunk?.type !== 'chunk') return
+    files.add(fileName)
+    for (const style of chunk.viteMetadata?.importedCss ?? []) files.add(style)
+    for (const asset of chunk.viteMetadata?.importedAssets ?? []) files.add(asset)
+    for (const imported of [...chunk.imports, ...chunk.dynamicImports]) add(imported)
+  }
+  const entry = Object.values(bundle).find(
+    (chunk) => chunk.type === 'chunk' && chunk.facadeModuleId?.endsWith(page),
+  )
+  if (entry === undefined) throw new Error(`${page} was not built`)
+  add(entry.fileName)
+  return [...files]
 }

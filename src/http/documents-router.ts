@@ -9,10 +9,12 @@ import express, {
 import { documentNameFault, isDocumentName, type DocumentName } from '../../protocol/index.ts'
 import type { Access, Handshake, User } from '../access/access.ts'
 import { hostNotAllowed, isHostAllowed } from '../access/host.ts'
+import type { AttachmentStore } from '../attachments/attachment-store.ts'
 import type { Clock } from '../clock.ts'
 import { DocumentError } from '../errors.ts'
 import type { ListRequest } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { addAttachmentRoutes } from './attachment-routes.ts'
 import { readListQuery } from './list-query.ts'
 import { takeTurns } from './request-turns.ts'
 import { declareAccess } from './route-access.ts'
@@ -53,6 +55,9 @@ export interface DocumentsApi {
 
 export interface DocumentsRouterOptions {
   readonly maxUpdateBytes: number
+  /** Null: documents have no attachments. */
+  readonly attachments: AttachmentStore | null
+  readonly maxAttachmentBytes: number
   /** Null: any. */
   readonly allowedHosts: readonly string[] | null
   /** From one address. */
@@ -159,6 +164,10 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
     .route('/documents/:name/updates')
     .post(admit('write'), checkType, readBody(maxUpdateBytes), applyUpdate)
     .all(answerMethodNotAllowed('POST'))
+  const { attachments: store, maxAttachmentBytes } = options
+  const admittedName = (response: Response): DocumentName => admittedOf(response).name
+  if (store !== null)
+    addAttachmentRoutes(router, { store, maxAttachmentBytes, admit, admittedName })
   router.use(answerNotFound)
   router.use(answerErrors(logger, handleLimitHit))
   return router

@@ -13,6 +13,8 @@ export type HttpCode =
   | 'method-not-allowed'
   | 'not-acceptable'
   | 'unsupported-media-type'
+  | 'attachment-not-found'
+  | 'attachment-too-large'
 
 /** The body of every HTTP error: RFC 9457 problem details, with the protocol's `code`, `retry` and `message`. */
 export interface Problem {
@@ -66,6 +68,8 @@ const STATUS: Readonly<Record<HttpCode, number>> = {
   'method-not-allowed': 405,
   'not-acceptable': 406,
   'unsupported-media-type': 415,
+  'attachment-not-found': 404,
+  'attachment-too-large': 413,
 }
 
 /** Long enough for a restart or a full disk to be noticed, short enough that a person still waits. */
@@ -75,10 +79,13 @@ const RETRY_AFTER_SECONDS = 2
 export class HttpError extends Error {
   override readonly name = 'HttpError'
   readonly code: HttpCode
+  /** The option whose limit was reached, if one was; counted in `y_rooms_limit_hits_total`. */
+  readonly limit: string | null
 
-  constructor(code: HttpCode, message: string, options?: ErrorOptions) {
+  constructor(code: HttpCode, message: string, options?: ErrorOptions & { limit?: string }) {
     super(message, options)
     this.code = code
+    this.limit = options?.limit ?? null
   }
 }
 
@@ -143,7 +150,8 @@ export function answerErrors(
   handleLimitHit: (limit: string) => void = () => undefined,
 ): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
-    if (error instanceof DocumentError && error.limit !== null) handleLimitHit(error.limit)
+    const isRefusal = error instanceof DocumentError || error instanceof HttpError
+    if (isRefusal && error.limit !== null) handleLimitHit(error.limit)
     const fault = problemOf(error)
     // A server that closes refuses, and nothing is wrong with it.
     if (fault.status >= 500 && fault.code !== 'server-closing')

@@ -21,7 +21,8 @@ const CONTENT_SECURITY_POLICY = {
   defaultSrc: [`'none'`],
   scriptSrc: [`'self'`],
   styleSrc: [`'self'`, `'unsafe-inline'`],
-  imgSrc: [`'self'`, 'data:'],
+  // A page makes smaller what is dropped onto it by way of a blob of its own.
+  imgSrc: [`'self'`, 'data:', 'blob:'],
   fontSrc: [`'self'`],
   connectSrc: [`'self'`],
   manifestSrc: [`'self'`],

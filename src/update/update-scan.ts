@@ -124,7 +124,7 @@ class UpdateScan {
   readonly #ownEntries: LongMapEntries
   /** New items of several clocks that hang, or may hang, under one map key. */
   readonly #longMapEntries: (ClockRange & { readonly run: number })[] = []
-  /** New structs with a right origin whose place is not known yet. */
+  /** New structs with a right origin that hang, or may hang, under a map key. */
   readonly #rightOriginRuns: number[] = []
   /** Those that an edge of a deleted range goes through. */
   readonly #cutByDeletes: ClockRange[] = []
@@ -166,7 +166,7 @@ class UpdateScan {
     this.#places.settle()
     const places = this.#places.all()
     this.#checkNesting(places)
-    for (const run of this.#rightOriginRuns) this.#checkRightOrigin(run)
+    this.#checkRightOrigins()
     // Neighbouring ranges that were not joined cut nothing.
     if (this.#deletes.lacking(this.#cutByDeletes).length > 0) throw cutEntry()
     const longMapEntries = this.#longMapEntries
@@ -258,7 +258,8 @@ class UpdateScan {
       ? { kind: 'beside', client: this.#client, clock: from - 1 }
       : claim
     const run = this.#places.add(this.#client, from, place)
-    if ((info & HAS_RIGHT_ORIGIN) !== 0) this.#checkRightOrigin(run)
+    // Decided at the end: what hangs on something that is missing has no place.
+    if ((info & HAS_RIGHT_ORIGIN) !== 0 && this.#mayBeUnderKey(run)) this.#rightOriginRuns.push(run)
     if (kind === GC_REF || kind === DELETED_REF) this.#deletes.add(this.#client, from, end)
     else if (end - start > 1 && this.#mayBeUnderKey(run))
       this.#longMapEntries.push({ client: this.#client, from, to: end, run })
@@ -269,11 +270,10 @@ class UpdateScan {
    * Yjs gives the values of one key only what each took the place of. One that also names what shall come after it lies at
    * different places for peers that heard of the others in another order; which of them is living, they would disagree about.
    */
-  #checkRightOrigin(run: number): void {
+  #checkRightOrigins(): void {
     if (this.#limits.mapRightOrigins) return
-    const place = this.#places.placeOfRun(run)
-    if (place < 0) this.#rightOriginRuns.push(run)
-    else if (isUnderKey(place)) throw new MalformedBytes('a value of a map has a right origin')
+    if (this.#rightOriginRuns.some((run) => isUnderKey(this.#places.placeOfRun(run))))
+      throw new MalformedBytes('a value of a map has a right origin')
   }
 
   #mayBeUnderKey(run: number): boolean {

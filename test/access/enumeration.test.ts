@@ -5,6 +5,7 @@ import { Server as SocketIOServer } from 'socket.io'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDocumentServer, jwtAuthenticate, memoryStorage } from 'y-rooms/server'
 import type { Refusal } from 'y-rooms/protocol'
+import { AttachmentStore } from '../../src/attachments/attachment-store.ts'
 import { CLIENT_EVENTS } from '../../src/connection/client-events.ts'
 import { documentsRouter } from '../../src/http/documents-router.ts'
 import { healthRouter } from '../../src/http/health-router.ts'
@@ -12,6 +13,7 @@ import { declaredAccess, type RouteAccess } from '../../src/http/route-access.ts
 import { standaloneApp } from '../../src/http/standalone-app.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { makeTempDirectory } from '../support/temp-directory.ts'
 import { systemClock } from '../../src/clock.ts'
 import { accessServer, SECRET, token } from './access-scene.ts'
 
@@ -89,6 +91,8 @@ test('T50 [REQ7] every HTTP route declares the access it needs, and asks for it'
   const documents = documentsRouter({} as never, {
     allowedHosts: null,
     maxUpdateBytes: 1000,
+    attachments: new AttachmentStore({ directory: '', maxBytesPerDocument: 0 }),
+    maxAttachmentBytes: 1000,
     httpRequestsPerMinute: 1000,
     logger: silentLogger,
     clock: systemClock,
@@ -102,6 +106,8 @@ test('T50 [REQ7] every HTTP route declares the access it needs, and asks for it'
     { path: '/documents/:name', method: 'get', needs: 'read' },
     { path: '/documents/:name', method: 'delete', needs: 'write' },
     { path: '/documents/:name/updates', method: 'post', needs: 'write' },
+    { path: '/documents/:name/attachments', method: 'post', needs: 'write' },
+    { path: '/documents/:name/attachments/:id', method: 'get', needs: 'read' },
     { path: '/healthz', method: 'get', needs: 'public' },
     { path: '/readyz', method: 'get', needs: 'public' },
     { path: '/metrics', method: 'get', needs: 'public' },
@@ -116,7 +122,7 @@ test('T50 [REQ7] every HTTP route declares the access it needs, and asks for it'
     '<anonymous>',
   ])
 
-  const { clock, ask } = await accessServer()
+  const { clock, ask } = await accessServer({ attachmentsDirectory: await makeTempDirectory() })
   const allows = async (claim?: 'none' | 'read'): Promise<string | null> =>
     claim === undefined ? null : token(clock, { documents: { draft: claim } })
   for (const { path, method, needs } of routes.filter((route) => route.needs !== 'public')) {

@@ -1,4 +1,4 @@
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 
 /** Somebody with a browser of their own, and what went wrong in it. */
 export interface Person {
@@ -18,6 +18,15 @@ export async function arrive(
   options: BrowserContextOptions = {},
 ): Promise<Person> {
   const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options })
+  return visit(context, name, address)
+}
+
+/** One more tab of somebody's browser. */
+export async function visit(
+  context: BrowserContext,
+  name: string,
+  address: string,
+): Promise<Person> {
   const page = await context.newPage()
   const problems: string[] = []
   page.on('pageerror', (error) => problems.push(`${name}: ${error.stack ?? String(error)}`))

@@ -7,6 +7,8 @@ import { tempDirectory } from '../support/temp-directory.ts'
 
 const bin = fileURLToPath(new URL('../../dist/src/bin.cjs', import.meta.url))
 
+const appsServer = fileURLToPath(new URL('../fixtures/apps-server.mjs', import.meta.url))
+
 /** `y-rooms serve` as users run it, behind a cable that can be cut; the address stays when the server is replaced. */
 export interface ServedApps {
   readonly url: string
@@ -15,15 +17,17 @@ export interface ServedApps {
   kill(): Promise<void>
   /** A new process on the same data. */
   start(access?: Access): Promise<void>
+  /** What the server prints next. */
+  nextLine(): Promise<string>
 }
 
-/** What everybody may do, where the command line program would let them write. */
-type Access = 'read' | 'write'
+/** What everybody may do, where the command line program would let them write; `hold`: write, and the disk takes nothing. */
+type Access = 'read' | 'write' | 'hold'
 
-/** Serves for the running test. */
-export async function serveApps(): Promise<ServedApps> {
+/** Serves for the running test, the built examples or those of another directory. */
+export async function serveApps(examples?: string): Promise<ServedApps> {
   const data = await tempDirectory()
-  let server = await spawnServer(data)
+  let server = await spawnServer(data, examples === undefined ? undefined : 'write', examples)
   const network = await startProxy(server.port)
   onTestFinished(async () => {
     server.process.kill('SIGKILL')
@@ -38,8 +42,12 @@ export async function serveApps(): Promise<ServedApps> {
       await exited
     },
     async start(access) {
-      server = await spawnServer(data, access)
+      server = await spawnServer(data, access, examples)
       network.target = server.port
+    },
+    async nextLine() {
+      const [line] = (await once(server.process.stdout!, 'data')) as [Buffer]
+      return String(line)
     },
   }
 }
@@ -47,11 +55,12 @@ export async function serveApps(): Promise<ServedApps> {
 async function spawnServer(
   data: string,
   access?: Access,
+  examples?: string,
 ): Promise<{ process: ChildProcess; port: number }> {
   const args =
     access === undefined
       ? [bin, 'serve', '--port', '0', '--data', data]
-      : [fileURLToPath(new URL('../fixtures/apps-server.mjs', import.meta.url)), data, access]
+      : [appsServer, data, access, ...(examples === undefined ? [] : [examples])]
   const server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const [line] = (await once(server.stdout, 'data')) as [Buffer]
   const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(String(line))?.[1]

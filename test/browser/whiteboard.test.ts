@@ -2,6 +2,7 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { seriousFaults } from './accessibility.ts'
 import { executablePath, launchChromium } from '../support/chromium.ts'
+import { readDocument } from '../support/raw-client.ts'
 import { arrive, badge, type Person } from './person.ts'
 import { serveApps } from './served-apps.ts'
 
@@ -64,6 +65,51 @@ async function draw({ page }: Person, key: string, x: number, y: number): Promis
   await page.mouse.up()
 }
 
+/** The bytes of a drawn picture, so wide and high. */
+function picture({ page }: Person, width: number, height: number): Promise<string> {
+  return page.evaluate(
+    ([wide, high]) => {
+      const canvas = document.createElement('canvas')
+      Object.assign(canvas, { width: wide, height: high })
+      const context = canvas.getContext('2d')!
+      context.fillStyle = '#2f5bd3'
+      context.fillRect(0, 0, wide, high)
+      context.fillStyle = '#ffc94d'
+      context.fillRect(wide / 4, high / 4, wide / 2, high / 2)
+      return canvas.toDataURL('image/png').split(',')[1]!
+    },
+    [width, height] as const,
+  )
+}
+
+/** Drops a file onto the board. */
+async function drop({ page }: Person, base64: string): Promise<void> {
+  await page.locator('canvas.interactive').evaluate((canvas, content) => {
+    const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0))
+    const dataTransfer = new DataTransfer()
+    dataTransfer.items.add(new File([bytes], 'picture.png', { type: 'image/png' }))
+    const place = { clientX: 500, clientY: 350, bubbles: true, cancelable: true }
+    canvas.dispatchEvent(new DragEvent('drop', { ...place, dataTransfer }))
+  }, base64)
+}
+
+/** What this page has of the images on its board, and how they look. */
+function images({ page }: Person): Promise<unknown[]> {
+  return page.evaluate(() => {
+    interface Api {
+      getFiles(): Record<string, { dataURL: string; mimeType: string }>
+      getSceneElements(): readonly { type: string; fileId?: string; status?: string }[]
+    }
+    const api = (window as unknown as { excalidraw: Api }).excalidraw
+    const files = api.getFiles()
+    return api
+      .getSceneElements()
+      .filter(({ type, fileId = '' }) => type === 'image' && files[fileId] !== undefined)
+      .map(({ fileId = '', status }) => ({ fileId, status, file: files[fileId]!.dataURL.length }))
+      .sort((one, other) => (one.fileId < other.fileId ? -1 : 1))
+  })
+}
+
 describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () => {
   let browser: Browser
   beforeAll(async () => {
@@ -103,6 +149,35 @@ describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () 
     expect(await drawn(ben)).toEqual(before)
     // Looking is not changing.
     await badge(ben, 'Saved')
+    expect([...ada.problems, ...ben.problems]).toEqual([])
+  }, 90_000)
+
+  test('an image is a file of the server: the other sees it, a killed server and a reload keep it, and no byte of it is in the document', async () => {
+    const apps = await serveApps()
+    const address = `${apps.url}/whiteboard/#pictures`
+    const ada = await open(browser, 'Ada', address)
+    const ben = await open(browser, 'Ben', address)
+    await drop(ada, await picture(ada, 400, 300))
+    await shows(ben, 1)
+    await expect.poll(() => images(ben)).toEqual(await images(ada))
+    expect(await images(ada)).toHaveLength(1)
+    await badge(ada, 'Saved')
+    const doc = await readDocument(apps.url, 'whiteboard/pictures')
+    expect(JSON.stringify(doc.getMap('elements'))).not.toContain('base64')
+    expect([...doc.getMap('images').values()]).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)])
+
+    // Without a server it is here, and nowhere called saved; on return it is sent.
+    await apps.kill()
+    await badge(ada, 'Offline – all edits saved')
+    await drop(ada, await picture(ada, 2000, 1500))
+    await shows(ada, 2)
+    await badge(ada, 'Not saved – offline')
+    await apps.start()
+    await badge(ada, 'Saved')
+    await expect.poll(() => images(ben), { timeout: 15_000 }).toEqual(await images(ada))
+    expect(await images(ada)).toHaveLength(2)
+    await ben.page.reload()
+    await expect.poll(() => images(ben), { timeout: 15_000 }).toEqual(await images(ada))
     expect([...ada.problems, ...ben.problems]).toEqual([])
   }, 90_000)
 

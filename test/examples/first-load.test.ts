@@ -41,6 +41,7 @@ describe.skipIf(!existsSync(`${built}/.vite/manifest.json`))(
   () => {
     test.each([
       ['rich-text', firstLoadKilobytes.bind(null, 'rich-text/index.html')],
+      ['notes', firstLoadKilobytes.bind(null, 'notes/index.html')],
       [
         'whiteboard',
         firstLoadKilobytes.bind(null, 'whiteboard/index.html', 'whiteboard/whiteboard.tsx'),

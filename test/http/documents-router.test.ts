@@ -21,6 +21,8 @@ async function setUp(logger: Logger = silentLogger) {
     documentsRouter(api, {
       allowedHosts: null,
       maxUpdateBytes: MAX_UPDATE_BYTES,
+      attachments: null,
+      maxAttachmentBytes: 0,
       httpRequestsPerMinute: 1_000_000,
       logger,
       clock: systemClock,

@@ -295,6 +295,27 @@ describe('T34 the right origin of a map entry', () => {
     expect(refusal(section(2, 0, rest), known)).toBe(RIGHT)
   })
 
+  it('is not taken for one where the place is unknown, since something is missing', () => {
+    // Client 9 ends in an entry of a key; what client 3 hangs on comes after it, and is not there.
+    const sections = [
+      {
+        client: 9,
+        clock: 0,
+        structs: MAP.map((item, index) =>
+          index === 0 ? item : anyItem([0], { parent: [9, 0], parentSub: 'k' }),
+        ),
+      },
+      {
+        client: 3,
+        clock: 0,
+        structs: [textItem('x', { origin: [9, 7] as Id, rightOrigin: [9, 8] as Id })],
+      },
+    ]
+    expect(scanUpdate(forge({ sections }), new DocumentIndex()).verdict).toBe(
+      'missing-dependencies',
+    )
+  })
+
   it('between the items of a list is what every keystroke within a text has', () => {
     const list = section(4, 0, textItem('ab', { parent: 'list' }))
     const between = textItem('x', { origin: [4, 0], rightOrigin: [4, 1] })

@@ -31,6 +31,22 @@ const BAR = `
   </div>
   <p class="hidden" id="announcements" role="status"></p>`
 
+/** What is sent beside the document: the badge waits for it, too. */
+export class Sending {
+  handleChange: () => void = () => undefined
+  #isSending = false
+
+  get isSending(): boolean {
+    return this.#isSending
+  }
+
+  set(isSending: boolean): void {
+    if (isSending === this.#isSending) return
+    this.#isSending = isSending
+    this.handleChange()
+  }
+}
+
 /** The document that the link means, in a namespace of the app: another editor would not understand it. */
 export function documentName(app: string): string {
   const name = `${app}/${documentNameOf(location.href)}`
@@ -42,9 +58,14 @@ export function documentName(app: string): string {
 }
 
 /** Puts the bar above the page: which document, whether it is saved, who is here, how to invite. */
-export function showRoom(provider: SocketIOProvider): PeopleList {
+export function showRoom(provider: SocketIOProvider, sending = new Sending()): PeopleList {
   showBar(provider.name)
-  showSaveState(provider)
+  showSaveState(provider, sending)
+  return showPeople(provider)
+}
+
+/** Who I am, for me to change, and who else is here. */
+export function showPeople(provider: SocketIOProvider): PeopleList {
   showMyself(provider)
   return new PeopleList(element('people', HTMLElement), provider.awareness)
 }
@@ -63,7 +84,8 @@ export function watchAccess(
   })
 }
 
-function showBar(name: string): void {
+/** The bar alone; `showRoom` fills it for a page with one document. */
+export function showBar(name: string): void {
   const bar = document.createElement('header')
   bar.className = 'bar'
   bar.innerHTML = BAR
@@ -100,7 +122,7 @@ function wireLinks(label: string): void {
   })
 }
 
-function showSaveState(provider: SocketIOProvider): void {
+function showSaveState(provider: SocketIOProvider, sending: Sending): void {
   const badge = new SaveBadge(element('save', HTMLElement), element('announcements', HTMLElement))
   let wasSynced = false
   let refusal: string | null = null
@@ -109,13 +131,16 @@ function showSaveState(provider: SocketIOProvider): void {
   const show = (): void => {
     wasSynced ||= provider.synced
     const { saveState, connected: isConnected } = provider
-    badge.show(badgeOf({ saveState, isConnected, wasSynced, refusal }))
+    const { isSending } = sending
+    badge.show(badgeOf({ saveState, isConnected, wasSynced, isSending, refusal }))
   }
   provider.subscribe(show)
+  sending.handleChange = show
   provider.on('rejected', show)
   provider.on('closed', show)
   addEventListener('beforeunload', (event) => {
-    if (provider.saveState === 'unsaved' || provider.saveState === 'saving') event.preventDefault()
+    if (provider.saveState === 'unsaved' || provider.saveState === 'saving' || sending.isSending)
+      event.preventDefault()
   })
 }
 

@@ -2,7 +2,7 @@ import type { SaveState } from 'y-rooms/client'
 
 type Tone = 'good' | 'busy' | 'warning' | 'bad'
 
-interface Badge {
+export interface Badge {
   readonly text: string
   readonly tone: Tone
 }
@@ -11,6 +11,8 @@ export interface SaveSituation {
   readonly saveState: SaveState
   readonly isConnected: boolean
   readonly wasSynced: boolean
+  /** Something beside the document, an image for instance, is on its way to the server. */
+  readonly isSending: boolean
   /** Why the server refused the document or an edit; null while it did not. */
   readonly refusal: string | null
 }
@@ -22,9 +24,13 @@ export interface SaveSituation {
 const SAVING_SHOWN_MS = 400
 
 export function badgeOf(situation: SaveSituation): Badge {
-  const { saveState, isConnected, wasSynced, refusal } = situation
+  const { saveState, isConnected, wasSynced, isSending, refusal } = situation
   if (refusal !== null) return { text: `Refused: ${refusal}`, tone: 'bad' }
   if (!wasSynced) return { text: 'Connecting…', tone: 'busy' }
+  if (saveState === 'saved' && isSending)
+    return isConnected
+      ? { text: 'Saving…', tone: 'busy' }
+      : { text: 'Not saved – offline', tone: 'warning' }
   switch (saveState) {
     case 'saved':
       return isConnected

@@ -4,7 +4,9 @@ import type { AppState, ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/t
 import type { SocketIOProvider } from 'y-rooms/client'
 import type { Map as YMap, UndoManager } from 'yjs'
 import type { PeopleList } from '../room/people-list.ts'
+import type { Sending } from '../room/room.ts'
 import { BoardBinding } from './board-binding.ts'
+import { BoardImages } from './board-images.ts'
 import { Company, type PointerUpdate } from './company.ts'
 import { Redraw } from './redraw.ts'
 import type { Shape } from './shape.ts'
@@ -19,10 +21,16 @@ export class BoardSession {
   readonly #binding: BoardBinding
   readonly #company: Company
   readonly #redraw = new Redraw()
+  readonly #images: BoardImages
   #writeTimer: ReturnType<typeof setTimeout> | undefined
   #isPointerDown = false
 
-  constructor(api: ExcalidrawImperativeAPI, provider: SocketIOProvider, people: PeopleList) {
+  constructor(
+    api: ExcalidrawImperativeAPI,
+    provider: SocketIOProvider,
+    people: PeopleList,
+    sending: Sending,
+  ) {
     this.#api = api
     const shared = provider.doc.getMap<YMap<unknown>>('elements')
     const board = {
@@ -40,6 +48,7 @@ export class BoardSession {
     // What is there may lie outside a small window.
     api.scrollToContent(undefined, { fitToContent: true })
     this.#company = new Company(api, provider.awareness, people, this.#redraw)
+    this.#images = new BoardImages(api, provider, (isPending) => sending.set(isPending))
     // Before Excalidraw's own history, which knows nothing of other people.
     addEventListener('keydown', this.#handleKey, { capture: true })
   }
@@ -50,10 +59,12 @@ export class BoardSession {
     removeEventListener('keydown', this.#handleKey, { capture: true })
     this.#binding.destroy()
     this.#company.destroy()
+    this.#images.destroy()
   }
 
   handleChange(state: AppState): void {
     this.#company.handleState(state)
+    this.#images.handleChange()
     this.#writeTimer ??= setTimeout(() => this.#write(), WRITE_EVERY_MS)
   }
 

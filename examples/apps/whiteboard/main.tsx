@@ -2,7 +2,7 @@ import { createRoot } from 'react-dom/client'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
 import { element } from '../room/element.ts'
-import { documentName, showRoom } from '../room/room.ts'
+import { documentName, Sending, showRoom } from '../room/room.ts'
 
 declare global {
   interface Window {
@@ -12,7 +12,8 @@ declare global {
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('whiteboard'), doc)
-const people = showRoom(provider)
+const sending = new Sending()
+const people = showRoom(provider, sending)
 
 // Excalidraw asks for it while it loads, and would take its fonts from another host without it.
 window.EXCALIDRAW_ASSET_PATH = new URL('./', location.href.replace(/#.*/, '')).href
@@ -20,4 +21,4 @@ const [{ Whiteboard }] = await Promise.all([import('./whiteboard.tsx'), provider
 
 const main = element('board', HTMLElement)
 main.setAttribute('aria-busy', 'false')
-createRoot(main).render(<Whiteboard provider={provider} people={people} />)
+createRoot(main).render(<Whiteboard provider={provider} people={people} sending={sending} />)

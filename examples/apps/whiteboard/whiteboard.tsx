@@ -4,7 +4,7 @@ import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types'
 import { useEffect, useState, useSyncExternalStore } from 'react'
 import type { SocketIOProvider } from 'y-rooms/client'
 import type { PeopleList } from '../room/people-list.ts'
-import { watchAccess } from '../room/room.ts'
+import { watchAccess, type Sending } from '../room/room.ts'
 import { BoardSession } from './board-session.ts'
 import { UndoButtons } from './undo-buttons.tsx'
 
@@ -24,15 +24,15 @@ const UI_OPTIONS = {
     toggleTheme: false,
     changeViewBackgroundColor: false,
   },
-  tools: { image: false },
 } as const
 
 interface WhiteboardProps {
   readonly provider: SocketIOProvider
   readonly people: PeopleList
+  readonly sending: Sending
 }
 
-export function Whiteboard({ provider, people }: WhiteboardProps) {
+export function Whiteboard({ provider, people, sending }: WhiteboardProps) {
   const [api, setApi] = useState<ExcalidrawImperativeAPI | null>(null)
   const [session, setSession] = useState<BoardSession | null>(null)
   const [isReadOnly, setReadOnly] = useState(false)
@@ -43,10 +43,10 @@ export function Whiteboard({ provider, people }: WhiteboardProps) {
     if (api === null) return
     // For the console, and for tests: a canvas tells nobody what is on it.
     window.excalidraw = api
-    const started = new BoardSession(api, provider, people)
+    const started = new BoardSession(api, provider, people, sending)
     setSession(started)
     return () => started.destroy()
-  }, [api, provider, people])
+  }, [api, provider, people, sending])
 
   return (
     <>
