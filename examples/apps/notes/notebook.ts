@@ -1,5 +1,6 @@
 import { SocketIOConnection, type SocketIOProvider } from 'y-rooms/client'
 import { Map as YMap, type Doc } from 'yjs'
+import { token } from '../room/access-token.ts'
 import { randomDocumentName } from '../room/document-link.ts'
 import { Note, openDocument } from './note.ts'
 
@@ -35,7 +36,7 @@ export class Notebook {
     },
   ) {
     this.name = name
-    this.connection = new SocketIOConnection({ url })
+    this.connection = new SocketIOConnection({ url, token })
     this.list = openDocument(this.connection, name)
     this.#handlers = handlers
     const watch = (doc: Doc): void => {

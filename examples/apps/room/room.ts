@@ -5,6 +5,7 @@ import { element } from './element.ts'
 import { MyIdentity } from './my-identity.ts'
 import { colorsOfOthers, PeopleList } from './people-list.ts'
 import { SaveBadge, badgeOf } from './save-badge.ts'
+import { requestTokens } from './token-request.ts'
 import './room.css'
 
 const BAR = `
@@ -61,6 +62,7 @@ export function documentName(app: string): string {
 export function showRoom(provider: SocketIOProvider, sending = new Sending()): PeopleList {
   showBar(provider.name)
   showSaveState(provider, sending)
+  requestTokens(provider)
   return showPeople(provider)
 }
 

@@ -8,6 +8,7 @@ import type { Provider } from '@lexical/yjs'
 import { createRoot } from 'react-dom/client'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
+import { token } from '../../room/access-token.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
 import { documentName, showRoom } from '../../room/room.ts'
@@ -15,7 +16,7 @@ import { documentName, showRoom } from '../../room/room.ts'
 const name = documentName('lexical')
 const doc = new Doc()
 // Lexical connects it when the editor is there, and seeds an empty document after the first `sync`.
-const provider = new SocketIOProvider(location.origin, name, doc, { connect: false })
+const provider = new SocketIOProvider(location.origin, name, doc, { token, connect: false })
 showRoom(provider)
 const { awareness } = provider
 let user = readPerson(awareness.getLocalState()?.['user'])
