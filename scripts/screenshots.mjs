@@ -149,21 +149,28 @@ const scenes = {
     show: (page) => page.locator('.note-item', { hasText: 'Friday' }).click(),
   },
   ...Object.fromEntries(
-    ['codemirror', 'prosemirror', 'quill', 'textarea', 'lexical', 'milkdown', 'slate'].map(
-      (editor) => [
-        editor,
-        {
-          path: `/editors/${editor}/#notes`,
-          async prepare() {
-            const page = await visit('Ben Okafor', `/editors/${editor}/#notes`)
-            await page.locator('main [contenteditable=true], main textarea').first().click()
-            await page.keyboard.type('Two people, one text.')
-            await page.keyboard.press('Enter')
-            await page.keyboard.type('Ben is writing here')
-          },
+    [
+      'codemirror',
+      'prosemirror',
+      'quill',
+      'monaco',
+      'textarea',
+      'lexical',
+      'milkdown',
+      'slate',
+    ].map((editor) => [
+      editor,
+      {
+        path: `/editors/${editor}/#notes`,
+        async prepare() {
+          const page = await visit('Ben Okafor', `/editors/${editor}/#notes`)
+          await page.locator('main [contenteditable=true], main textarea').first().click()
+          await page.keyboard.type('Two people, one text.')
+          await page.keyboard.press('Enter')
+          await page.keyboard.type('Ben is writing here')
         },
-      ],
-    ),
+      },
+    ]),
   ),
   editors: { path: '/editors/', prepare: async () => undefined },
 }

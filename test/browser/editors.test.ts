@@ -10,6 +10,7 @@ const PAGES = {
   codemirror: '.cm-content',
   prosemirror: '.ProseMirror',
   quill: '.ql-editor',
+  monaco: '.view-lines',
   textarea: 'textarea',
   lexical: '.lexical',
   milkdown: '.ProseMirror',

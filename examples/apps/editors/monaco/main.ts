@@ -1,0 +1,45 @@
+import 'monaco-editor/esm/vs/editor/edcore.main.js'
+import { editor as monaco, KeyCode, KeyMod } from 'monaco-editor/esm/vs/editor/editor.api.js'
+import EditorWorker from 'monaco-editor/esm/vs/editor/editor.worker.js?worker'
+import { MonacoBinding } from 'y-monaco'
+import { SocketIOProvider } from 'y-rooms/client'
+import { Doc, UndoManager } from 'yjs'
+import { element } from '../../room/element.ts'
+import { documentName, showRoom, watchAccess } from '../../room/room.ts'
+import { styleCarets } from './caret-styles.ts'
+
+const doc = new Doc()
+const provider = new SocketIOProvider(location.origin, documentName('monaco'), doc)
+showRoom(provider)
+await provider.whenSynced
+
+globalThis.MonacoEnvironment = { getWorker: () => new EditorWorker() }
+const dark = matchMedia('(prefers-color-scheme: dark)')
+const themeOf = ({ matches }: { matches: boolean }): string => (matches ? 'vs-dark' : 'vs')
+
+const text = doc.getText('monaco')
+const model = monaco.createModel(text.toJSON(), 'plaintext')
+// Windows would count two characters for a line break where the others count one.
+model.setEOL(monaco.EndOfLineSequence.LF)
+const editor = monaco.create(element('editor', HTMLElement), {
+  model,
+  theme: themeOf(dark),
+  ariaLabel: 'Text of the document',
+  automaticLayout: true,
+  fontSize: 15,
+  minimap: { enabled: false },
+  placeholder: 'Write something. Everyone with the link sees it as you type.',
+  // Tab leads out of the editor for those who have no mouse.
+  tabFocusMode: true,
+  wordWrap: 'on',
+})
+dark.addEventListener('change', (scheme) => monaco.setTheme(themeOf(scheme)))
+
+const binding = new MonacoBinding(text, model, new Set([editor]), provider.awareness)
+styleCarets(provider.awareness)
+// In place of Monaco's own, which would take back what others wrote.
+const undoManager = new UndoManager(text, { trackedOrigins: new Set([binding]) })
+editor.addCommand(KeyMod.CtrlCmd | KeyCode.KeyZ, () => undoManager.undo())
+editor.addCommand(KeyMod.CtrlCmd | KeyCode.KeyY, () => undoManager.redo())
+editor.addCommand(KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ, () => undoManager.redo())
+watchAccess(provider, (isReadOnly) => editor.updateOptions({ readOnly: isReadOnly }))
