@@ -1,3 +1,5 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runToEnd } from '../cli/cli-process.ts'
@@ -80,6 +82,7 @@ describe.skipIf(executablePath === undefined)('pages of a server that wants toke
     const ada = await arrive(browser, 'Ada', `${apps.url}/rich-text/#plan&token=${ends}`)
     await ada.page.locator('.tiptap').click()
     await asked(ada, 'Your token has ended')
+    await badge(ada, 'Refused: no access')
     await ada.page.locator('.tiptap').click()
     await ada.page.keyboard.type('written without a token')
     await give(ada, await mint())
@@ -89,16 +92,30 @@ describe.skipIf(executablePath === undefined)('pages of a server that wants toke
     expect([...ada.problems, ...ben.problems]).toEqual([])
   }, 30_000)
 
-  test.each(['whiteboard', 'notes', 'editors/lexical', 'editors/codemirror'])(
-    '%s takes the token, too',
-    async (app) => {
-      const apps = await serveApps(undefined, ENVIRONMENT)
-      const without = await arrive(browser, 'Ada', `${apps.url}/${app}/#plan`)
-      await asked(without, 'this page has none')
-      const ada = await arrive(browser, 'Ada', `${apps.url}/${app}/#plan&token=${await mint()}`)
-      await ada.page.locator('.save[data-tone=good]').waitFor()
-      expect(ada.page.url()).toBe(`${apps.url}/${app}/#plan`)
-      expect(ada.problems).toEqual([])
-    },
-  )
+  test('every page gives its provider the token', () => {
+    const apps = fileURLToPath(new URL('../../examples/apps/', import.meta.url))
+    const folders = readdirSync(apps, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
+      .map(({ name }) => apps + name)
+    const makers = folders
+      .flatMap((folder) =>
+        readdirSync(folder, { recursive: true }).map((name) => `${folder}/${String(name)}`),
+      )
+      .filter((path) => /\.tsx?$/.test(path))
+      .map((path) => ({ path, text: readFileSync(path, 'utf8') }))
+      .filter(({ text }) => /new SocketIO(Provider\(location|Connection)/.test(text))
+    expect(makers.length).toBeGreaterThan(9)
+    expect(makers.filter(({ text }) => !/\{[^}]*\btoken\b/.test(text))).toEqual([])
+  })
+
+  // One document on a socket of its own, many on one, and one that connects later.
+  test.each(['whiteboard', 'notes', 'editors/lexical'])('%s takes the token, too', async (app) => {
+    const apps = await serveApps(undefined, ENVIRONMENT)
+    const without = await arrive(browser, 'Ada', `${apps.url}/${app}/#plan`)
+    await asked(without, 'this page has none')
+    const ada = await arrive(browser, 'Ada', `${apps.url}/${app}/#plan&token=${await mint()}`)
+    await ada.page.locator('.save[data-tone=good]').waitFor()
+    expect(ada.page.url()).toBe(`${apps.url}/${app}/#plan`)
+    expect(ada.problems).toEqual([])
+  })
 })

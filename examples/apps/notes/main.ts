@@ -24,7 +24,7 @@ const notebook = new Notebook(location.origin, documentName('notes'), {
   handleReload: (id) => open(id === null ? null : view.id, { isKept: true }),
 })
 showBar(notebook.name)
-requestTokens(notebook.list)
+requestTokens(notebook.list, () => notebook.providers)
 showPeople(notebook.list)
 const badge = new SaveBadge(element('save', HTMLElement), element('announcements', HTMLElement))
 const storageButton = replaceNewButton()

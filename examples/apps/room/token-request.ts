@@ -13,8 +13,14 @@ const FORM = `
     <button class="button" type="submit">Use it</button>
   </div>`
 
-/** Says what is missing when the server does not let us in, and takes a token. What was written stays in the page. */
-export function requestTokens(provider: SocketIOProvider): void {
+/**
+ * Says what is missing when the server does not let us in, and takes a token. What was written stays in the page. `all` are the
+ * providers to connect again, where there are more.
+ */
+export function requestTokens(
+  provider: SocketIOProvider,
+  all: () => readonly SocketIOProvider[] = () => [provider],
+): void {
   const form = document.createElement('form')
   form.className = 'token-request'
   form.hidden = true
@@ -38,7 +44,7 @@ export function requestTokens(provider: SocketIOProvider): void {
     // A page that never had the document has nothing to lose, and begins anew.
     if (!wasSynced) return location.reload()
     provider.setToken(token).catch(() => undefined)
-    provider.connect()
+    for (const member of all()) member.connect()
   })
 }
 
