@@ -13,6 +13,7 @@ const PAGES = {
   monaco: '.view-lines',
   textarea: 'textarea',
   lexical: '.lexical',
+  blocknote: '.bn-editor',
   milkdown: '.ProseMirror',
   slate: '[data-slate-editor]',
 } as const

@@ -29,6 +29,8 @@ const editor = monaco.create(element('editor', HTMLElement), {
   automaticLayout: true,
   fontSize: 15,
   minimap: { enabled: false },
+  // Room for the name above a caret in the first line.
+  padding: { top: 24 },
   placeholder: 'Write something. Everyone with the link sees it as you type.',
   // Tab leads out of the editor for those who have no mouse.
   tabFocusMode: true,
