@@ -1,5 +1,6 @@
 import 'monaco-editor/esm/vs/editor/edcore.main.js'
 import { editor as monaco, KeyCode, KeyMod } from 'monaco-editor/esm/vs/editor/editor.api.js'
+// oxlint-disable-next-line import/default -- Vite makes a class of it.
 import EditorWorker from 'monaco-editor/esm/vs/editor/editor.worker.js?worker'
 import { MonacoBinding } from 'y-monaco'
 import { SocketIOProvider } from 'y-rooms/client'
