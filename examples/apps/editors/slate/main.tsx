@@ -4,7 +4,7 @@ import {
   useDecorateRemoteCursors,
   type TextWithRemoteCursors,
 } from '@slate-yjs/react'
-import { useEffect } from 'react'
+import { useEffect, useState } from 'react'
 import { createRoot } from 'react-dom/client'
 import { createEditor, Editor, Transforms } from 'slate'
 import { Editable, Slate, withReact, type RenderLeafProps } from 'slate-react'
@@ -12,7 +12,7 @@ import { SocketIOProvider } from 'y-rooms/client'
 import { Doc, XmlText } from 'yjs'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
-import { documentName, showRoom } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('slate'), doc)
@@ -51,8 +51,11 @@ function Page() {
 }
 
 function Text() {
+  const [isReadOnly, setReadOnly] = useState(false)
+  useEffect(() => watchAccess(provider, setReadOnly), [])
   return (
     <Editable
+      readOnly={isReadOnly}
       decorate={useDecorateRemoteCursors({ carets: true })}
       renderLeaf={renderLeaf}
       aria-label="Text of the document"
