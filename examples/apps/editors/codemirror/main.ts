@@ -15,17 +15,21 @@ await provider.whenSynced
 
 const text = doc.getText('codemirror')
 const awareness = checkedAwareness(provider.awareness)
-const writing = keymap.of(yUndoManagerKeymap)
-const reading = [EditorState.readOnly.of(true), EditorView.editable.of(false)]
 const access = new Compartment()
+const reading = [
+  EditorState.readOnly.of(true),
+  EditorView.editable.of(false),
+  // Browsers offer to undo even here, and the binding would.
+  EditorView.domEventHandlers({ beforeinput: () => true }),
+]
 const view = new EditorView({
   parent: element('editor', HTMLElement),
   // The binding takes over later changes; what is there already is given here.
   doc: text.toJSON(),
   extensions: [
-    access.of(writing),
+    access.of([]),
     // Tab is left alone: it leads out of the editor for those who have no mouse.
-    keymap.of(defaultKeymap),
+    keymap.of([...yUndoManagerKeymap, ...defaultKeymap]),
     EditorView.lineWrapping,
     EditorView.contentAttributes.of({ 'aria-label': 'Text of the document' }),
     placeholder('Write something. Everyone with the link sees it as you type.'),
@@ -33,5 +37,5 @@ const view = new EditorView({
   ],
 })
 watchAccess(provider, (isReadOnly) => {
-  view.dispatch({ effects: access.reconfigure(isReadOnly ? reading : writing) })
+  view.dispatch({ effects: access.reconfigure(isReadOnly ? reading : []) })
 })
