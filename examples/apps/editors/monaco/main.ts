@@ -42,8 +42,9 @@ dark.addEventListener('change', (scheme) => monaco.setTheme(themeOf(scheme)))
 const binding = new MonacoBinding(text, model, new Set([editor]), provider.awareness)
 styleCarets(provider.awareness)
 // In place of Monaco's own, which would take back what others wrote.
+const WRITABLE = '!editorReadonly'
 const undoManager = new UndoManager(text, { trackedOrigins: new Set([binding]) })
-editor.addCommand(KeyMod.CtrlCmd | KeyCode.KeyZ, () => undoManager.undo())
-editor.addCommand(KeyMod.CtrlCmd | KeyCode.KeyY, () => undoManager.redo())
-editor.addCommand(KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ, () => undoManager.redo())
+editor.addCommand(KeyMod.CtrlCmd | KeyCode.KeyZ, () => undoManager.undo(), WRITABLE)
+editor.addCommand(KeyMod.CtrlCmd | KeyCode.KeyY, () => undoManager.redo(), WRITABLE)
+editor.addCommand(KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ, () => undoManager.redo(), WRITABLE)
 watchAccess(provider, (isReadOnly) => editor.updateOptions({ readOnly: isReadOnly }))
