@@ -19,6 +19,19 @@ const isPublished = (scene, size, scheme) =>
   `${size}-${scheme}` !== 'phone-light'
 const sizes = { wide: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } }
 const schemes = ['light', 'dark']
+/** The pages of examples/apps/editors, and what takes the typing in nearly all of them. */
+const editors = [
+  'codemirror',
+  'prosemirror',
+  'quill',
+  'monaco',
+  'textarea',
+  'lexical',
+  'blocknote',
+  'milkdown',
+  'slate',
+]
+const written = 'main [contenteditable=true], main textarea'
 
 buildStale()
 mkdirSync(folder, { recursive: true })
@@ -27,6 +40,8 @@ const bin = join(root, 'dist/src/bin.cjs')
 const server = spawn(process.execPath, [bin, 'serve', '--port', '0', '--data', data], {
   stdio: ['ignore', 'pipe', 'inherit'],
 })
+// A picture that cannot be taken ends this program, and must end the server too.
+process.on('exit', () => server.kill())
 const [line] = await once(server.stdout, 'data')
 const [url] = /http:\S+/.exec(String(line))
 const browser = await chromium.launch({
@@ -149,22 +164,16 @@ const scenes = {
     show: (page) => page.locator('.note-item', { hasText: 'Friday' }).click(),
   },
   ...Object.fromEntries(
-    [
-      'codemirror',
-      'prosemirror',
-      'quill',
-      'monaco',
-      'textarea',
-      'lexical',
-      'milkdown',
-      'slate',
-    ].map((editor) => [
+    editors.map((editor) => [
       editor,
       {
         path: `/editors/${editor}/#notes`,
         async prepare() {
           const page = await visit('Ben Okafor', `/editors/${editor}/#notes`)
-          await page.locator('main [contenteditable=true], main textarea').first().click()
+          await page
+            .locator(editor === 'monaco' ? '.view-lines' : written)
+            .first()
+            .click()
           await page.keyboard.type('Two people, one text.')
           await page.keyboard.press('Enter')
           await page.keyboard.type('Ben is writing here')

@@ -53,7 +53,7 @@ export class Companion {
   }
 
   #every(ms, act) {
-    this.#timers.push(setInterval(act, ms))
+    this.#timers.push(setInterval(() => act(), ms))
   }
 
   /** A circle of one's own over the board. */

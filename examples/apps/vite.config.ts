@@ -59,6 +59,8 @@ export default defineConfig({
     alias: {
       'y-rooms/client': path('../../client/index.ts'),
       'y-rooms/protocol': path('../../protocol/index.ts'),
+      // BlockNote asks the next lib0 for this. All else that it uses, the lib0 of Yjs has too.
+      'lib0/hash/fnv1a': path('node_modules/@blocknote/core/node_modules/lib0/src/hash/fnv1a.js'),
     },
     // Two copies of Yjs in one page break documents.
     dedupe: ['yjs', 'y-protocols', 'lib0'],

@@ -13,6 +13,7 @@ const PAGES = {
   monaco: '.view-lines',
   textarea: 'textarea',
   lexical: '.lexical',
+  blocknote: '.bn-editor',
   milkdown: '.ProseMirror',
   slate: '[data-slate-editor]',
 } as const
@@ -41,12 +42,12 @@ describe.skipIf(executablePath === undefined)('the editor gallery in a browser',
   afterAll(() => browser.close())
 
   test.each(Object.entries(PAGES))(
-    '%s: two people, a killed server, a cut cable and a reload, and nothing is lost or doubled',
+    '%s: two people, a killed server, a cut cable and a reload, and nothing is lost or doubled; then nobody may write',
     async (editor, selector) => {
       const apps = await serveApps()
       const address = `${apps.url}/editors/${editor}/#draft`
       const ada = await arrive(browser, 'Ada', address)
-      const ben = await arrive(browser, 'Ben', address)
+      const ben = await arrive(browser, 'Ben', address, { colorScheme: 'dark' })
       const both = [ada, ben]
       const type = async (left: string, right: string): Promise<void> => {
         await Promise.all([
@@ -80,9 +81,18 @@ describe.skipIf(executablePath === undefined)('the editor gallery in a browser',
         await expect.poll(async () => characters(await written(person, selector))).toBe(all)
       const text = await written(ada, selector)
       expect(await written(ben, selector)).toBe(text)
+      // With the other's caret in the text, one in a light page and one in a dark one.
+      for (const { page } of both) expect(await seriousFaults(page)).toEqual([])
       await ben.page.reload()
       await expect.poll(() => written(ben, selector)).toBe(text)
-      expect(await seriousFaults(ada.page)).toEqual([])
+
+      await apps.kill()
+      await apps.start('read')
+      for (const { page } of both) await page.locator('html[data-read-only]').waitFor()
+      await type('not', 'now')
+      await ada.page.keyboard.press('Control+z')
+      await saved()
+      for (const person of both) expect(await written(person, selector)).toBe(text)
       expect([...ada.problems, ...ben.problems]).toEqual([])
     },
     60_000,

@@ -1,4 +1,5 @@
 import { defaultKeymap } from '@codemirror/commands'
+import { Compartment, EditorState } from '@codemirror/state'
 import { EditorView, keymap, placeholder } from '@codemirror/view'
 import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next'
 import { SocketIOProvider } from 'y-rooms/client'
@@ -6,7 +7,7 @@ import { Doc, UndoManager } from 'yjs'
 import { token } from '../../room/access-token.ts'
 import { checkedAwareness } from '../../room/checked-awareness.ts'
 import { element } from '../../room/element.ts'
-import { documentName, showRoom } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('codemirror'), doc, { token })
@@ -15,11 +16,19 @@ await provider.whenSynced
 
 const text = doc.getText('codemirror')
 const awareness = checkedAwareness(provider.awareness)
-new EditorView({
+const access = new Compartment()
+const reading = [
+  EditorState.readOnly.of(true),
+  EditorView.editable.of(false),
+  // Browsers offer to undo even here, and the binding would.
+  EditorView.domEventHandlers({ beforeinput: () => true }),
+]
+const view = new EditorView({
   parent: element('editor', HTMLElement),
   // The binding takes over later changes; what is there already is given here.
   doc: text.toJSON(),
   extensions: [
+    access.of([]),
     // Tab is left alone: it leads out of the editor for those who have no mouse.
     keymap.of([...yUndoManagerKeymap, ...defaultKeymap]),
     EditorView.lineWrapping,
@@ -27,4 +36,7 @@ new EditorView({
     placeholder('Write something. Everyone with the link sees it as you type.'),
     yCollab(text, awareness, { undoManager: new UndoManager(text) }),
   ],
+})
+watchAccess(provider, (isReadOnly) => {
+  view.dispatch({ effects: access.reconfigure(isReadOnly ? reading : []) })
 })

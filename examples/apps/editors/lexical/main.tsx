@@ -1,17 +1,19 @@
 import { CollaborationPlugin } from '@lexical/react/LexicalCollaborationPlugin'
 import { LexicalCollaboration } from '@lexical/react/LexicalCollaborationContext'
 import { LexicalComposer } from '@lexical/react/LexicalComposer'
+import { useLexicalComposerContext } from '@lexical/react/LexicalComposerContext'
 import { ContentEditable } from '@lexical/react/LexicalContentEditable'
 import { LexicalErrorBoundary } from '@lexical/react/LexicalErrorBoundary'
 import { RichTextPlugin } from '@lexical/react/LexicalRichTextPlugin'
 import type { Provider } from '@lexical/yjs'
+import { useEffect } from 'react'
 import { createRoot } from 'react-dom/client'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
 import { token } from '../../room/access-token.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
-import { documentName, showRoom } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const name = documentName('lexical')
 const doc = new Doc()
@@ -33,6 +35,12 @@ awareness.on('update', () => {
 function providerFor(id: string, docs: Map<string, Doc>): Provider {
   docs.set(id, doc)
   return provider
+}
+
+function Access() {
+  const [editor] = useLexicalComposerContext()
+  useEffect(() => watchAccess(provider, (isReadOnly) => editor.setEditable(!isReadOnly)), [editor])
+  return null
 }
 
 createRoot(element('editor', HTMLElement)).render(
@@ -58,6 +66,7 @@ createRoot(element('editor', HTMLElement)).render(
         username={user.name}
         cursorColor={user.color}
       />
+      <Access />
     </LexicalComposer>
   </LexicalCollaboration>,
 )

@@ -1,4 +1,10 @@
-import { defaultValueCtx, Editor, editorViewOptionsCtx, rootCtx } from '@milkdown/core'
+import {
+  defaultValueCtx,
+  Editor,
+  editorViewCtx,
+  editorViewOptionsCtx,
+  rootCtx,
+} from '@milkdown/core'
 import { collab, collabServiceCtx } from '@milkdown/plugin-collab'
 import { commonmark } from '@milkdown/preset-commonmark'
 import { SocketIOProvider } from 'y-rooms/client'
@@ -7,19 +13,21 @@ import { token } from '../../room/access-token.ts'
 import { caretOf, tintOf } from '../../room/caret.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
-import { documentName, showRoom } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('milkdown'), doc, { token })
 showRoom(provider)
 await provider.whenSynced
 
+let isReadOnly = false
 const editor = await Editor.make()
   .config((context) => {
     context.set(rootCtx, element('editor', HTMLElement))
     // The document brings the content.
     context.set(defaultValueCtx, '')
     context.set(editorViewOptionsCtx, {
+      editable: () => !isReadOnly,
       attributes: {
         'aria-label': 'Text of the document',
         role: 'textbox',
@@ -45,4 +53,8 @@ editor.action((context) => {
     .bindDoc(doc)
     .setAwareness(provider.awareness)
     .connect()
+})
+watchAccess(provider, (answer) => {
+  isReadOnly = answer
+  editor.action((context) => context.get(editorViewCtx).setProps({}))
 })

@@ -1,5 +1,6 @@
 import 'monaco-editor/esm/vs/editor/edcore.main.js'
 import { editor as monaco, KeyCode, KeyMod } from 'monaco-editor/esm/vs/editor/editor.api.js'
+// oxlint-disable-next-line import/default -- Vite makes a class of it.
 import EditorWorker from 'monaco-editor/esm/vs/editor/editor.worker.js?worker'
 import { MonacoBinding } from 'y-monaco'
 import { SocketIOProvider } from 'y-rooms/client'
@@ -29,6 +30,8 @@ const editor = monaco.create(element('editor', HTMLElement), {
   automaticLayout: true,
   fontSize: 15,
   minimap: { enabled: false },
+  // Room for the name above a caret in the first line.
+  padding: { top: 24 },
   placeholder: 'Write something. Everyone with the link sees it as you type.',
   // Tab leads out of the editor for those who have no mouse.
   tabFocusMode: true,
@@ -39,8 +42,9 @@ dark.addEventListener('change', (scheme) => monaco.setTheme(themeOf(scheme)))
 const binding = new MonacoBinding(text, model, new Set([editor]), provider.awareness)
 styleCarets(provider.awareness)
 // In place of Monaco's own, which would take back what others wrote.
+const WRITABLE = '!editorReadonly'
 const undoManager = new UndoManager(text, { trackedOrigins: new Set([binding]) })
-editor.addCommand(KeyMod.CtrlCmd | KeyCode.KeyZ, () => undoManager.undo())
-editor.addCommand(KeyMod.CtrlCmd | KeyCode.KeyY, () => undoManager.redo())
-editor.addCommand(KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ, () => undoManager.redo())
+editor.addCommand(KeyMod.CtrlCmd | KeyCode.KeyZ, () => undoManager.undo(), WRITABLE)
+editor.addCommand(KeyMod.CtrlCmd | KeyCode.KeyY, () => undoManager.redo(), WRITABLE)
+editor.addCommand(KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ, () => undoManager.redo(), WRITABLE)
 watchAccess(provider, (isReadOnly) => editor.updateOptions({ readOnly: isReadOnly }))

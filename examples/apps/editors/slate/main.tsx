@@ -4,7 +4,7 @@ import {
   useDecorateRemoteCursors,
   type TextWithRemoteCursors,
 } from '@slate-yjs/react'
-import { useEffect } from 'react'
+import { useEffect, useState } from 'react'
 import { createRoot } from 'react-dom/client'
 import { createEditor, Editor, Transforms } from 'slate'
 import { Editable, Slate, withReact, type RenderLeafProps } from 'slate-react'
@@ -13,7 +13,7 @@ import { Doc, XmlText } from 'yjs'
 import { token } from '../../room/access-token.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
-import { documentName, showRoom } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('slate'), doc, { token })
@@ -52,8 +52,11 @@ function Page() {
 }
 
 function Text() {
+  const [isReadOnly, setReadOnly] = useState(false)
+  useEffect(() => watchAccess(provider, setReadOnly), [])
   return (
     <Editable
+      readOnly={isReadOnly}
       decorate={useDecorateRemoteCursors({ carets: true })}
       renderLeaf={renderLeaf}
       aria-label="Text of the document"

@@ -23,6 +23,7 @@ export function bindTextarea(area: HTMLTextAreaElement, text: Text): () => void 
   // The browser's own history forgets everything when the value is set.
   const handleKey = (event: KeyboardEvent): void => {
     if (!(event.ctrlKey || event.metaKey) || event.altKey) return
+    if (area.readOnly) return
     const key = event.key.toLowerCase()
     if (key !== 'z' && key !== 'y') return
     event.preventDefault()
