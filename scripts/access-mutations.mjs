@@ -1,6 +1,20 @@
 /** Faults in who may do what, as in mutations.mjs. */
 export const ACCESS_MUTATIONS = [
   {
+    name: 'access: bodies of requests take what they want',
+    file: 'src/http/body-gate.ts',
+    search: `if (held <= maxBytes || own === held) return`,
+    replace: `if (held > 0) return`,
+    tests: ['test/http/body-gate'],
+  },
+  {
+    name: 'access: an image is what it is called',
+    file: 'src/attachments/image-type.ts',
+    search: `return found?.[0] ?? null`,
+    replace: `return found?.[0] ?? 'image/png'`,
+    tests: ['test/http/attachments'],
+  },
+  {
     name: 'access: a join under way keeps the answer from before',
     file: 'src/connection/connection.ts',
     search: `while (version !== this.access.version) {`,

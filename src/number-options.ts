@@ -111,6 +111,14 @@ export const NUMBER_OPTIONS = {
     effect:
       'The most that a document may have, its snapshot and the log after it together; then it takes deletions only, and refuses with `document-too-large`.',
   },
+  maxHttpBodyBytes: {
+    default: 256 * 1024 * 1024,
+    min: 1024,
+    max: 1024 ** 4,
+    unit: 'bytes',
+    effect:
+      'The most that bodies of HTTP requests take in memory together; more are refused with `too-many-requests` and `Retry-After`. One alone may be larger.',
+  },
   maxAttachmentBytes: {
     default: 8 * 1024 * 1024,
     min: 1024,

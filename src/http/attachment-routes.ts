@@ -7,6 +7,8 @@ import { answerMethodNotAllowed, HttpError } from './problem.ts'
 export interface AttachmentRoutesOptions {
   readonly store: AttachmentStore
   readonly maxAttachmentBytes: number
+  /** Before a body is read. */
+  readonly gate: RequestHandler<{ name: string }>
   readonly admit: (needed: 'read' | 'write') => RequestHandler<{ name: string }>
   readonly admittedName: (response: express.Response) => DocumentName
 }
@@ -16,21 +18,26 @@ const FOREVER = 'private, max-age=31536000, immutable'
 
 /** `/documents/:name/attachments…`: images beside a document. Whoever may write it adds them, whoever may read it sees them. */
 export function addAttachmentRoutes(router: Router, options: AttachmentRoutesOptions): void {
-  const { store, maxAttachmentBytes, admit, admittedName } = options
+  const { store, maxAttachmentBytes, gate, admit, admittedName } = options
   const readBody = express.raw({ type: () => true, limit: maxAttachmentBytes })
   router
     .route('/documents/:name/attachments')
-    .post(admit('write'), limited(readBody, maxAttachmentBytes), async (request, response) => {
-      const bytes: unknown = request.body
-      const type = Buffer.isBuffer(bytes) ? imageTypeOf(bytes) : null
-      if (!Buffer.isBuffer(bytes) || type === null)
-        throw new HttpError(
-          'unsupported-media-type',
-          'an attachment is a PNG, JPEG, GIF or WebP image, whatever its type is said to be',
-        )
-      const id = await store.put(admittedName(response), bytes)
-      response.status(201).json({ id, type, bytes: bytes.length })
-    })
+    .post(
+      admit('write'),
+      gate,
+      limited(readBody, maxAttachmentBytes),
+      async (request, response) => {
+        const bytes: unknown = request.body
+        const type = Buffer.isBuffer(bytes) ? imageTypeOf(bytes) : null
+        if (!Buffer.isBuffer(bytes) || type === null)
+          throw new HttpError(
+            'unsupported-media-type',
+            'an attachment is a PNG, JPEG, GIF or WebP image, whatever its type is said to be',
+          )
+        const id = await store.put(admittedName(response), bytes)
+        response.status(201).json({ id, type, bytes: bytes.length })
+      },
+    )
     .all(answerMethodNotAllowed('POST'))
   router
     .route('/documents/:name/attachments/:id')

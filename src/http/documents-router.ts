@@ -15,6 +15,7 @@ import { DocumentError } from '../errors.ts'
 import type { ListRequest } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { addAttachmentRoutes } from './attachment-routes.ts'
+import { bodyGate } from './body-gate.ts'
 import { readListQuery } from './list-query.ts'
 import { takeTurns } from './request-turns.ts'
 import { declareAccess } from './route-access.ts'
@@ -58,6 +59,7 @@ export interface DocumentsRouterOptions {
   /** Null: documents have no attachments. */
   readonly attachments: AttachmentStore | null
   readonly maxAttachmentBytes: number
+  readonly maxHttpBodyBytes: number
   /** Null: any. */
   readonly allowedHosts: readonly string[] | null
   /** From one address. */
@@ -134,6 +136,8 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
     next()
   }
 
+  const gate = bodyGate(options.maxHttpBodyBytes)
+
   const applyUpdate: Handler = async (request, response) => {
     const { name, user } = admittedOf(response)
     if (!Buffer.isBuffer(request.body) || request.body.length === 0)
@@ -162,12 +166,12 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
     .all(answerMethodNotAllowed('GET', 'HEAD', 'DELETE'))
   router
     .route('/documents/:name/updates')
-    .post(admit('write'), checkType, readBody(maxUpdateBytes), applyUpdate)
+    .post(admit('write'), checkType, gate, readBody(maxUpdateBytes), applyUpdate)
     .all(answerMethodNotAllowed('POST'))
   const { attachments: store, maxAttachmentBytes } = options
   const admittedName = (response: Response): DocumentName => admittedOf(response).name
   if (store !== null)
-    addAttachmentRoutes(router, { store, maxAttachmentBytes, admit, admittedName })
+    addAttachmentRoutes(router, { store, maxAttachmentBytes, gate, admit, admittedName })
   router.use(answerNotFound)
   router.use(answerErrors(logger, handleLimitHit))
   return router

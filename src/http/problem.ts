@@ -121,7 +121,9 @@ function sendProblem(response: Response, fault: Problem): void {
   // Errors are about this moment; a proxy must not repeat them to others.
   response.set('Cache-Control', 'no-store')
   if (fault.status === 401) response.set('WWW-Authenticate', 'Bearer')
-  if (fault.status === 503) response.set('Retry-After', String(RETRY_AFTER_SECONDS))
+  // A limit that knows better has said it already.
+  if ((fault.status === 503 || fault.status === 429) && !response.hasHeader('Retry-After'))
+    response.set('Retry-After', String(RETRY_AFTER_SECONDS))
   response.type('application/problem+json').send(JSON.stringify(fault))
 }
 

@@ -104,6 +104,11 @@ describe.skipIf(executablePath === undefined)('the local copy in a browser', () 
       [proxy.url, names] as const,
     )
     expect(sockets).toBe(1)
+    // What the server has is saved; a page that is killed the moment after need not have it on this device, too.
+    await page.waitForFunction(
+      (documents) => documents.every((name) => app.get(name).persistence.isStored),
+      names,
+    )
     proxy.cut()
     await page.close()
     const offline = await open()

@@ -25,9 +25,14 @@ export interface ServedApps {
 type Access = 'read' | 'write' | 'hold'
 
 /** Serves for the running test, the built examples or those of another directory. */
-export async function serveApps(examples?: string): Promise<ServedApps> {
+export async function serveApps(
+  examples?: string,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<ServedApps> {
   const data = await tempDirectory()
-  let server = await spawnServer(data, examples === undefined ? undefined : 'write', examples)
+  const spawnAgain = (access?: Access): ReturnType<typeof spawnServer> =>
+    spawnServer(data, access, examples, environment)
+  let server = await spawnAgain(examples === undefined ? undefined : 'write')
   const network = await startProxy(server.port)
   onTestFinished(async () => {
     server.process.kill('SIGKILL')
@@ -42,7 +47,7 @@ export async function serveApps(examples?: string): Promise<ServedApps> {
       await exited
     },
     async start(access) {
-      server = await spawnServer(data, access, examples)
+      server = await spawnAgain(access)
       network.target = server.port
     },
     async nextLine() {
@@ -54,14 +59,18 @@ export async function serveApps(examples?: string): Promise<ServedApps> {
 
 async function spawnServer(
   data: string,
-  access?: Access,
-  examples?: string,
+  access: Access | undefined,
+  examples: string | undefined,
+  environment: NodeJS.ProcessEnv,
 ): Promise<{ process: ChildProcess; port: number }> {
   const args =
     access === undefined
       ? [bin, 'serve', '--port', '0', '--data', data]
       : [appsServer, data, access, ...(examples === undefined ? [] : [examples])]
-  const server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const server = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...environment },
+  })
   const [line] = (await once(server.stdout, 'data')) as [Buffer]
   const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(String(line))?.[1]
   if (port === undefined) throw new Error(`the server said ${String(line)}`)

@@ -110,6 +110,14 @@ function images({ page }: Person): Promise<unknown[]> {
   })
 }
 
+/** Waits until both have the same images, so many, and the server has them. */
+async function sameImages(one: Person, other: Person, count: number): Promise<void> {
+  const saved = Array.from({ length: count }, () => expect.objectContaining({ status: 'saved' }))
+  await expect.poll(() => images(one), { timeout: 15_000 }).toEqual(saved)
+  const expected = await images(one)
+  await expect.poll(() => images(other), { timeout: 15_000 }).toEqual(expected)
+}
+
 describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () => {
   let browser: Browser
   beforeAll(async () => {
@@ -159,8 +167,7 @@ describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () 
     const ben = await open(browser, 'Ben', address)
     await drop(ada, await picture(ada, 400, 300))
     await shows(ben, 1)
-    await expect.poll(() => images(ben)).toEqual(await images(ada))
-    expect(await images(ada)).toHaveLength(1)
+    await sameImages(ada, ben, 1)
     await badge(ada, 'Saved')
     const doc = await readDocument(apps.url, 'whiteboard/pictures')
     expect(JSON.stringify(doc.getMap('elements'))).not.toContain('base64')
@@ -174,10 +181,10 @@ describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () 
     await badge(ada, 'Not saved – offline')
     await apps.start()
     await badge(ada, 'Saved')
-    await expect.poll(() => images(ben), { timeout: 15_000 }).toEqual(await images(ada))
-    expect(await images(ada)).toHaveLength(2)
+    await sameImages(ada, ben, 2)
     await ben.page.reload()
-    await expect.poll(() => images(ben), { timeout: 15_000 }).toEqual(await images(ada))
+    await ben.page.getByRole('group', { name: 'My changes' }).waitFor()
+    await sameImages(ada, ben, 2)
     expect([...ada.problems, ...ben.problems]).toEqual([])
   }, 90_000)
 

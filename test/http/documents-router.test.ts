@@ -23,6 +23,7 @@ async function setUp(logger: Logger = silentLogger) {
       maxUpdateBytes: MAX_UPDATE_BYTES,
       attachments: null,
       maxAttachmentBytes: 0,
+      maxHttpBodyBytes: 1_000_000,
       httpRequestsPerMinute: 1_000_000,
       logger,
       clock: systemClock,

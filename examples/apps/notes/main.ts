@@ -1,6 +1,7 @@
 import { element } from '../room/element.ts'
 import { documentName, showBar, showPeople } from '../room/room.ts'
 import { SaveBadge } from '../room/save-badge.ts'
+import { requestTokens } from '../room/token-request.ts'
 import { keepApp } from './app-cache.ts'
 import { NoteList } from './note-list.ts'
 import { NoteView } from './note-view.ts'
@@ -23,6 +24,7 @@ const notebook = new Notebook(location.origin, documentName('notes'), {
   handleReload: (id) => open(id === null ? null : view.id, { isKept: true }),
 })
 showBar(notebook.name)
+requestTokens(notebook.list, () => notebook.providers)
 showPeople(notebook.list)
 const badge = new SaveBadge(element('save', HTMLElement), element('announcements', HTMLElement))
 const storageButton = replaceNewButton()

@@ -1,5 +1,6 @@
 import { SocketIOConnection, type SocketIOProvider } from 'y-rooms/client'
 import { Map as YMap, type Doc } from 'yjs'
+import { token } from '../room/access-token.ts'
 import { randomDocumentName } from '../room/document-link.ts'
 import { Note, openDocument } from './note.ts'
 
@@ -19,8 +20,10 @@ export class Notebook {
   readonly name: string
   readonly connection: SocketIOConnection
   readonly list: SocketIOProvider
-  /** Why the server refused one of the documents for good, or null. */
-  refusal: string | null = null
+  /** Why the server refused a change; it stays refused. */
+  #rejection: string | null = null
+  /** Why the server closed documents, until it lets us in again. */
+  readonly #closedFor = new Map<SocketIOProvider, string>()
   readonly #notes = new Map<string, Note>()
   readonly #handlers: { handleChange(): void; handleReload(id: string | null): void }
 
@@ -35,7 +38,7 @@ export class Notebook {
     },
   ) {
     this.name = name
-    this.connection = new SocketIOConnection({ url })
+    this.connection = new SocketIOConnection({ url, token })
     this.list = openDocument(this.connection, name)
     this.#handlers = handlers
     const watch = (doc: Doc): void => {
@@ -49,6 +52,12 @@ export class Notebook {
       this.#openAll()
       handlers.handleReload(null)
     })
+  }
+
+  /** Why the server refused one of the documents, or a change, or null. */
+  get refusal(): string | null {
+    const [reason] = this.#closedFor.values()
+    return reason ?? this.#rejection
   }
 
   /** Those that are not deleted, the last edited first. */
@@ -134,14 +143,18 @@ export class Notebook {
   }
 
   #watchRefusals(provider: SocketIOProvider): void {
-    const refuse = (reason: string): void => {
-      this.refusal = reason
-      this.#handlers.handleChange()
-    }
     provider.on('closed', ({ reason }) => {
-      if (reason !== 'document-deleted') refuse(reason)
+      if (reason === 'document-deleted') return
+      this.#closedFor.set(provider, reason)
+      this.#handlers.handleChange()
     })
-    provider.on('rejected', ({ error }) => refuse(error.message))
+    provider.on('authenticated', () => {
+      if (this.#closedFor.delete(provider)) this.#handlers.handleChange()
+    })
+    provider.on('rejected', ({ error }) => {
+      this.#rejection = error.message
+      this.#handlers.handleChange()
+    })
   }
 
   #noteTime(id: string): void {

@@ -1,5 +1,6 @@
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
+import { token } from '../room/access-token.ts'
 import { element } from '../room/element.ts'
 import { documentName, showRoom, watchAccess } from '../room/room.ts'
 import { createEditor } from './editor.ts'
@@ -8,7 +9,7 @@ import { showToolbar } from './toolbar.ts'
 import { showLength } from './word-count.ts'
 
 const doc = new Doc()
-const provider = new SocketIOProvider(location.origin, documentName('rich-text'), doc)
+const provider = new SocketIOProvider(location.origin, documentName('rich-text'), doc, { token })
 showRoom(provider)
 
 // Not before: an editor on an empty document would let people write a second beginning.

@@ -1,9 +1,15 @@
+import { withoutToken } from './access-token.ts'
+
 const DEFAULT_DOCUMENT = 'welcome'
 
 /** The document that a link means: `#name` first, then `?document=name`, else one that everybody shares. */
 export function documentNameOf(link: string): string {
   const url = new URL(link)
-  return decodeFragment(url.hash.slice(1)) || url.searchParams.get('document') || DEFAULT_DOCUMENT
+  return (
+    decodeFragment(withoutToken(url.hash.slice(1))) ||
+    url.searchParams.get('document') ||
+    DEFAULT_DOCUMENT
+  )
 }
 
 /** The same page with another document. */

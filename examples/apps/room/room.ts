@@ -5,6 +5,7 @@ import { element } from './element.ts'
 import { MyIdentity } from './my-identity.ts'
 import { colorsOfOthers, PeopleList } from './people-list.ts'
 import { SaveBadge, badgeOf } from './save-badge.ts'
+import { requestTokens } from './token-request.ts'
 import './room.css'
 
 const BAR = `
@@ -61,6 +62,7 @@ export function documentName(app: string): string {
 export function showRoom(provider: SocketIOProvider, sending = new Sending()): PeopleList {
   showBar(provider.name)
   showSaveState(provider, sending)
+  requestTokens(provider)
   return showPeople(provider)
 }
 
@@ -125,19 +127,28 @@ function wireLinks(label: string): void {
 function showSaveState(provider: SocketIOProvider, sending: Sending): void {
   const badge = new SaveBadge(element('save', HTMLElement), element('announcements', HTMLElement))
   let wasSynced = false
-  let refusal: string | null = null
-  provider.on('closed', ({ reason }) => (refusal = reason))
-  provider.on('rejected', ({ error }) => (refusal = error.message))
+  let closedFor: string | null = null
+  let rejectedFor: string | null = null
+  provider.on('closed', ({ reason }) => (closedFor ??= reason))
+  // The page says beside it what to do about that.
+  provider.on('authenticationFailed', ({ permanent }) => {
+    if (permanent) closedFor = 'no access'
+  })
+  // An edit that was rejected stays rejected, but who was not let in may come back with another token.
+  provider.on('authenticated', () => (closedFor = null))
+  provider.on('rejected', ({ error }) => (rejectedFor = error.message))
   const show = (): void => {
     wasSynced ||= provider.synced
     const { saveState, connected: isConnected } = provider
     const { isSending } = sending
+    const refusal = closedFor ?? rejectedFor
     badge.show(badgeOf({ saveState, isConnected, wasSynced, isSending, refusal }))
   }
   provider.subscribe(show)
   sending.handleChange = show
   provider.on('rejected', show)
   provider.on('closed', show)
+  provider.on('authenticationFailed', show)
   addEventListener('beforeunload', (event) => {
     if (provider.saveState === 'unsaved' || provider.saveState === 'saving' || sending.isSending)
       event.preventDefault()

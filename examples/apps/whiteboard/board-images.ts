@@ -2,6 +2,7 @@ import type { FileId } from '@excalidraw/excalidraw/element/types'
 import type { BinaryFileData, DataURL, ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types'
 import type { SocketIOProvider } from 'y-rooms/client'
 import type { Map as YMap } from 'yjs'
+import { token } from '../room/access-token.ts'
 import type { Shape } from './shape.ts'
 
 /** After an attempt that failed for no reason that lasts. */
@@ -81,7 +82,11 @@ export class BoardImages {
     this.#sending.add(fileId)
     this.#unsent.add(fileId)
     try {
-      const answer = await fetch(this.#url(), { method: 'POST', body: bytesOf(file.dataURL) })
+      const answer = await fetch(this.#url(), {
+        method: 'POST',
+        headers: authorization(),
+        body: bytesOf(file.dataURL),
+      })
       if (answer.ok) {
         const { id } = (await answer.json()) as { id: string }
         this.#unsent.delete(fileId)
@@ -102,7 +107,9 @@ export class BoardImages {
     if (this.#fetching.has(fileId)) return
     this.#fetching.add(fileId)
     try {
-      const answer = await fetch(`${this.#url()}/${encodeURIComponent(attachment)}`)
+      const answer = await fetch(`${this.#url()}/${encodeURIComponent(attachment)}`, {
+        headers: authorization(),
+      })
       if (answer.ok) {
         const picture = await answer.blob()
         const dataURL = (await dataUrlOf(picture)) as DataURL
@@ -147,6 +154,11 @@ export class BoardImages {
     const name = encodeURIComponent(this.#provider.name)
     return new URL(`/api/documents/${name}/attachments`, location.origin).href
   }
+}
+
+function authorization(): Record<string, string> {
+  const given = token()
+  return given === null ? {} : { authorization: `Bearer ${given}` }
 }
 
 /** Why the server refused it. Another one than ours may be in front, and say it in another way. */

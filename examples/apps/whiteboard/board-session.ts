@@ -8,13 +8,11 @@ import type { Sending } from '../room/room.ts'
 import { BoardBinding } from './board-binding.ts'
 import { BoardImages } from './board-images.ts'
 import { Company, type PointerUpdate } from './company.ts'
+import { Redraw } from './redraw.ts'
 import type { Shape } from './shape.ts'
 
 /** Twenty times a second looks like a movement, and each time is one write to the server's disk. */
 const WRITE_EVERY_MS = 50
-
-/** One frame: what arrives within it is shown together. */
-const SHOW_EVERY_MS = 16
 
 /** Excalidraw and the document, from the moment the board is there until it goes. */
 export class BoardSession {
@@ -22,9 +20,9 @@ export class BoardSession {
   readonly #api: ExcalidrawImperativeAPI
   readonly #binding: BoardBinding
   readonly #company: Company
+  readonly #redraw = new Redraw()
   readonly #images: BoardImages
   #writeTimer: ReturnType<typeof setTimeout> | undefined
-  #showTimer: ReturnType<typeof setTimeout> | undefined
   #isPointerDown = false
 
   constructor(
@@ -45,16 +43,11 @@ export class BoardSession {
           captureUpdate: CaptureUpdateAction.NEVER,
         }),
     }
-    this.#binding = new BoardBinding(shared, board, (show) => {
-      this.#showTimer ??= setTimeout(() => {
-        this.#showTimer = undefined
-        show()
-      }, SHOW_EVERY_MS)
-    })
+    this.#binding = new BoardBinding(shared, board, (show) => this.#redraw.request('shapes', show))
     this.undoManager = this.#binding.undoManager
     // What is there may lie outside a small window.
     api.scrollToContent(undefined, { fitToContent: true })
-    this.#company = new Company(api, provider.awareness, people)
+    this.#company = new Company(api, provider.awareness, people, this.#redraw)
     this.#images = new BoardImages(api, provider, (isPending) => sending.set(isPending))
     // Before Excalidraw's own history, which knows nothing of other people.
     addEventListener('keydown', this.#handleKey, { capture: true })
@@ -62,7 +55,7 @@ export class BoardSession {
 
   destroy(): void {
     clearTimeout(this.#writeTimer)
-    clearTimeout(this.#showTimer)
+    this.#redraw.destroy()
     removeEventListener('keydown', this.#handleKey, { capture: true })
     this.#binding.destroy()
     this.#company.destroy()

@@ -8,6 +8,7 @@ import type { Awareness } from 'y-protocols/awareness'
 import type { PeopleList } from '../room/people-list.ts'
 import { readPerson } from '../room/person.ts'
 import { idForColor } from './pointer-color.ts'
+import type { Redraw } from './redraw.ts'
 
 export interface PointerUpdate {
   readonly pointer: { readonly x: number; readonly y: number; readonly tool: 'pointer' | 'laser' }
@@ -19,8 +20,6 @@ type View = readonly [number, number, number, number]
 
 /** A pointer that moves 25 times a second moves smoothly. */
 const TELL_EVERY_MS = 40
-/** Thirty times a second for the pointers of others. */
-const SHOW_EVERY_MS = 33
 
 /**
  * The other people at the board: their pointers, with the trail of a laser, what they have selected, and what they look
@@ -30,16 +29,22 @@ export class Company {
   readonly #api: ExcalidrawImperativeAPI
   readonly #awareness: Awareness
   readonly #people: PeopleList
+  readonly #redraw: Redraw
   readonly #news = new Map<string, unknown>()
   #timer: ReturnType<typeof setTimeout> | undefined
-  #showTimer: ReturnType<typeof setTimeout> | undefined
   #selected: AppState['selectedElementIds'] | undefined
   #followed: string | null = null
 
-  constructor(api: ExcalidrawImperativeAPI, awareness: Awareness, people: PeopleList) {
+  constructor(
+    api: ExcalidrawImperativeAPI,
+    awareness: Awareness,
+    people: PeopleList,
+    redraw: Redraw,
+  ) {
     this.#api = api
     this.#awareness = awareness
     this.#people = people
+    this.#redraw = redraw
     awareness.on('change', this.#handleOthers)
     people.offerFollowing((clientId) => this.#follow(clientId))
     this.handleView()
@@ -48,7 +53,6 @@ export class Company {
 
   destroy(): void {
     clearTimeout(this.#timer)
-    clearTimeout(this.#showTimer)
     this.#awareness.off('change', this.#handleOthers)
     this.#people.offerFollowing(null)
   }
@@ -98,11 +102,7 @@ export class Company {
   }
 
   readonly #handleOthers = (): void => {
-    // Ten people who move are 250 changes a second; each drawing of the pointers is for all of them.
-    this.#showTimer ??= setTimeout(() => {
-      this.#showTimer = undefined
-      this.#showOthers()
-    }, SHOW_EVERY_MS)
+    this.#redraw.request('people', () => this.#showOthers())
   }
 
   #showOthers(): void {

@@ -1,6 +1,7 @@
 import { createRoot } from 'react-dom/client'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
+import { token } from '../room/access-token.ts'
 import { element } from '../room/element.ts'
 import { documentName, Sending, showRoom } from '../room/room.ts'
 
@@ -11,7 +12,7 @@ declare global {
 }
 
 const doc = new Doc()
-const provider = new SocketIOProvider(location.origin, documentName('whiteboard'), doc)
+const provider = new SocketIOProvider(location.origin, documentName('whiteboard'), doc, { token })
 const sending = new Sending()
 const people = showRoom(provider, sending)
 

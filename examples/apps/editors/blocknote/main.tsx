@@ -8,13 +8,14 @@ import { createRoot } from 'react-dom/client'
 import { yCursorPlugin } from 'y-prosemirror'
 import { seedOnce, SocketIOProvider } from 'y-rooms/client'
 import { Doc, XmlElement, XmlText } from 'yjs'
+import { token } from '../../room/access-token.ts'
 import { caretOf, tintOf } from '../../room/caret.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
 import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const doc = new Doc()
-const provider = new SocketIOProvider(location.origin, documentName('blocknote'), doc)
+const provider = new SocketIOProvider(location.origin, documentName('blocknote'), doc, { token })
 showRoom(provider)
 await provider.whenSynced
 

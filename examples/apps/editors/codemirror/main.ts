@@ -4,12 +4,13 @@ import { EditorView, keymap, placeholder } from '@codemirror/view'
 import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc, UndoManager } from 'yjs'
+import { token } from '../../room/access-token.ts'
 import { checkedAwareness } from '../../room/checked-awareness.ts'
 import { element } from '../../room/element.ts'
 import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const doc = new Doc()
-const provider = new SocketIOProvider(location.origin, documentName('codemirror'), doc)
+const provider = new SocketIOProvider(location.origin, documentName('codemirror'), doc, { token })
 showRoom(provider)
 await provider.whenSynced
 

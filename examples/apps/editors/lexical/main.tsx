@@ -10,6 +10,7 @@ import { useEffect } from 'react'
 import { createRoot } from 'react-dom/client'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
+import { token } from '../../room/access-token.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
 import { documentName, showRoom, watchAccess } from '../../room/room.ts'
@@ -17,7 +18,7 @@ import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 const name = documentName('lexical')
 const doc = new Doc()
 // Lexical connects it when the editor is there, and seeds an empty document after the first `sync`.
-const provider = new SocketIOProvider(location.origin, name, doc, { connect: false })
+const provider = new SocketIOProvider(location.origin, name, doc, { token, connect: false })
 showRoom(provider)
 const { awareness } = provider
 let user = readPerson(awareness.getLocalState()?.['user'])

@@ -9,13 +9,14 @@ import { collab, collabServiceCtx } from '@milkdown/plugin-collab'
 import { commonmark } from '@milkdown/preset-commonmark'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
+import { token } from '../../room/access-token.ts'
 import { caretOf, tintOf } from '../../room/caret.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
 import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const doc = new Doc()
-const provider = new SocketIOProvider(location.origin, documentName('milkdown'), doc)
+const provider = new SocketIOProvider(location.origin, documentName('milkdown'), doc, { token })
 showRoom(provider)
 await provider.whenSynced
 

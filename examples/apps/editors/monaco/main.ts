@@ -1,15 +1,17 @@
 import 'monaco-editor/esm/vs/editor/edcore.main.js'
 import { editor as monaco, KeyCode, KeyMod } from 'monaco-editor/esm/vs/editor/editor.api.js'
+// oxlint-disable-next-line import/default -- Vite makes a class of it.
 import EditorWorker from 'monaco-editor/esm/vs/editor/editor.worker.js?worker'
 import { MonacoBinding } from 'y-monaco'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc, UndoManager } from 'yjs'
+import { token } from '../../room/access-token.ts'
 import { element } from '../../room/element.ts'
 import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 import { styleCarets } from './caret-styles.ts'
 
 const doc = new Doc()
-const provider = new SocketIOProvider(location.origin, documentName('monaco'), doc)
+const provider = new SocketIOProvider(location.origin, documentName('monaco'), doc, { token })
 showRoom(provider)
 await provider.whenSynced
 

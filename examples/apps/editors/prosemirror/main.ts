@@ -6,13 +6,14 @@ import { EditorView } from 'prosemirror-view'
 import { redo, undo, yCursorPlugin, ySyncPlugin, yUndoPlugin } from 'y-prosemirror'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
+import { token } from '../../room/access-token.ts'
 import { caretOf, tintOf } from '../../room/caret.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
 import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const doc = new Doc()
-const provider = new SocketIOProvider(location.origin, documentName('prosemirror'), doc)
+const provider = new SocketIOProvider(location.origin, documentName('prosemirror'), doc, { token })
 showRoom(provider)
 await provider.whenSynced
 

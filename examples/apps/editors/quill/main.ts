@@ -4,11 +4,12 @@ import 'quill/dist/quill.snow.css'
 import { QuillBinding } from 'y-quill'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
+import { token } from '../../room/access-token.ts'
 import { element } from '../../room/element.ts'
 import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const doc = new Doc()
-const provider = new SocketIOProvider(location.origin, documentName('quill'), doc)
+const provider = new SocketIOProvider(location.origin, documentName('quill'), doc, { token })
 showRoom(provider)
 await provider.whenSynced
 

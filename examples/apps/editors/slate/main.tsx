@@ -10,12 +10,13 @@ import { createEditor, Editor, Transforms } from 'slate'
 import { Editable, Slate, withReact, type RenderLeafProps } from 'slate-react'
 import { SocketIOProvider } from 'y-rooms/client'
 import { Doc, XmlText } from 'yjs'
+import { token } from '../../room/access-token.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
 import { documentName, showRoom, watchAccess } from '../../room/room.ts'
 
 const doc = new Doc()
-const provider = new SocketIOProvider(location.origin, documentName('slate'), doc)
+const provider = new SocketIOProvider(location.origin, documentName('slate'), doc, { token })
 showRoom(provider)
 await provider.whenSynced
 
