@@ -51,7 +51,7 @@ describe.skipIf(!existsSync(`${built}/.vite/manifest.json`))(
     test('the gallery states one for every page that it has', () => {
       const folders = readdirSync(`${repository}examples/apps/editors`, { withFileTypes: true })
       const pages = folders.filter((entry) => entry.isDirectory()).map(({ name }) => name)
-      expect(rows.map(([, page]) => page).sort()).toEqual(pages.sort())
+      expect(rows.map(([, page = '']) => page).sort()).toEqual(pages.sort())
     })
 
     test.each(rows.map(([, page, kilobytes]) => [page, Number(kilobytes)] as const))(
