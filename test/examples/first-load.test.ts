@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
@@ -35,10 +35,32 @@ function firstLoadKilobytes(page: string, ...parts: readonly string[]): number {
   return bytes / 1000
 }
 
+/** A tenth is what bundlers and compressors differ by from one version to the next. */
+function expectAbout(measured: number, stated: number): void {
+  expect(measured, `${measured.toFixed(0)} kB`).toBeGreaterThan(stated * 0.9)
+  expect(measured, `${measured.toFixed(0)} kB`).toBeLessThan(stated * 1.1)
+}
+
 // `npm test` builds the examples.
 describe.skipIf(!existsSync(`${built}/.vite/manifest.json`))(
   'the first load, as the READMEs state it',
   () => {
+    const gallery = readFileSync(`${repository}examples/apps/editors/README.md`, 'utf8')
+    const rows = [...gallery.matchAll(/^\| \[(\w+)\].*\| +(\d+) kB +\|$/gm)]
+
+    test('the gallery states one for every page that it has', () => {
+      const folders = readdirSync(`${repository}examples/apps/editors`, { withFileTypes: true })
+      const pages = folders.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+      expect(rows.map(([, page = '']) => page).sort()).toEqual(pages.sort())
+    })
+
+    test.each(rows.map(([, page, kilobytes]) => [page, Number(kilobytes)] as const))(
+      'editors/%s',
+      (page, stated) => {
+        expectAbout(firstLoadKilobytes(`editors/${page}/index.html`), stated)
+      },
+    )
+
     test.each([
       ['rich-text', firstLoadKilobytes.bind(null, 'rich-text/index.html')],
       ['notes', firstLoadKilobytes.bind(null, 'notes/index.html')],
@@ -49,10 +71,7 @@ describe.skipIf(!existsSync(`${built}/.vite/manifest.json`))(
     ])('%s', (app, measure) => {
       const readme = readFileSync(`${repository}examples/apps/${app}/README.md`, 'utf8')
       const stated = Number(/First load: (\d+) kB/.exec(readme)?.[1])
-      const measured = measure()
-      // A tenth is what bundlers and compressors differ by from one version to the next.
-      expect(measured, `${measured.toFixed(0)} kB`).toBeGreaterThan(stated * 0.9)
-      expect(measured, `${measured.toFixed(0)} kB`).toBeLessThan(stated * 1.1)
+      expectAbout(measure(), stated)
     })
   },
 )
