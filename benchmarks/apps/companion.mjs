@@ -24,6 +24,11 @@ export class Companion {
     })
   }
 
+  /** The one that it moves. */
+  get shape() {
+    return `shape-${100 + this.#index * 50}`
+  }
+
   get arrived() {
     return this.#provider.whenSynced
   }
@@ -36,7 +41,7 @@ export class Companion {
   }
 
   moveShape() {
-    const shape = this.#provider.doc.getMap('elements').get(`shape-${100 + this.#index * 50}`)
+    const shape = this.#provider.doc.getMap('elements').get(this.shape)
     this.#every(SHAPE_EVERY_MS, () =>
       shape.set('place', { ...shape.get('place'), ...this.#place() }),
     )

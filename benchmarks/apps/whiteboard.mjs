@@ -5,6 +5,8 @@ import { countFrames, mainThread, measureFrames, openWindow, profiled } from './
 import { Companion } from './companion.mjs'
 
 const NAME = 'bench'
+/** A rectangle in the first quarter, which no companion drags. */
+const DRAGGED = 'shape-8'
 
 export async function measureWhiteboard(apps, browser, { elements, people, seconds, profile }) {
   const { url, bytes } = await apps.serve(`whiteboard/${NAME}`, boardOf(elements))
@@ -40,19 +42,24 @@ export async function measureWhiteboard(apps, browser, { elements, people, secon
     (_, index) => new Companion(url, `whiteboard/${NAME}`, index),
   )
   await Promise.all(companions.map(({ arrived }) => arrived))
-  const all_ = (act) => companions.forEach(act)
+  const everyone = (act) => companions.forEach(act)
 
   await measure('nobody moves', pause)
-  all_((companion) => companion.movePointer())
+  everyone((companion) => companion.movePointer())
   await measure(`${people - 1} pointers move`, pause)
+  const shown = await countPointers(page)
+  if (shown !== people - 1) throw new Error(`the board shows ${shown} pointers`)
   await measure(`${people} pointers move`, (ms) => wander(page, ms))
   await measure(`${people} pointers, I drag a shape`, (ms) => drag(page, ms))
-  all_((companion) => companion.moveShape())
+  everyone((companion) => companion.moveShape())
+  const placeBefore = await placeOf(page, companions[0].shape)
   await measure(`${people} pointers, ${people - 1} drag shapes`, (ms) => wander(page, ms))
-  all_((companion) => companion.rest())
+  if ((await placeOf(page, companions[0].shape)).left === placeBefore.left)
+    throw new Error('nobody else dragged a shape')
+  everyone((companion) => companion.rest())
   await measure('I move the board', (ms) => pan(page, ms))
   printTable(rows)
-  all_((companion) => companion.leave())
+  everyone((companion) => companion.leave())
 }
 
 /** My own pointer, in circles over the board, sixty times a second. */
@@ -65,22 +72,36 @@ async function wander(page, ms) {
 }
 
 async function drag(page, ms) {
-  const from = await page.evaluate(() => {
-    const { scrollX, scrollY, zoom } = window.excalidraw.getAppState()
-    const shapes = window.excalidraw.getSceneElements()
-    const middle = shapes.find(
-      ({ id, type }) => type === 'rectangle' && id >= `shape-${Math.floor(shapes.length / 2)}`,
-    )
-    // Its left edge: the inside of a shape without a filling takes no hold.
-    return {
-      x: (middle.x + scrollX) * zoom.value,
-      y: (middle.y + middle.height / 2 + scrollY) * zoom.value + 60,
-    }
-  })
-  await page.mouse.move(from.x, from.y)
+  const before = await placeOf(page, DRAGGED)
+  // Its left edge: the inside of a shape without a filling takes no hold.
+  await page.mouse.move(before.left, before.middle)
   await page.mouse.down()
   await wander(page, ms)
   await page.mouse.up()
+  const after = await placeOf(page, DRAGGED)
+  if (after.left === before.left) throw new Error('the shape was not dragged')
+}
+
+/** Where a shape is in the window. */
+function placeOf(page, id) {
+  return page.evaluate((wanted) => {
+    const { scrollX, scrollY, zoom, offsetLeft, offsetTop } = window.excalidraw.getAppState()
+    const { x, y, height } = window.excalidraw
+      .getSceneElements()
+      .find((shape) => shape.id === wanted)
+    return {
+      left: (x + scrollX) * zoom.value + offsetLeft,
+      middle: (y + height / 2 + scrollY) * zoom.value + offsetTop,
+    }
+  }, id)
+}
+
+/** Companions that the board shows with a pointer. */
+function countPointers(page) {
+  return page.evaluate(() => {
+    const { collaborators } = window.excalidraw.getAppState()
+    return [...collaborators.values()].filter(({ pointer }) => pointer !== undefined).length
+  })
 }
 
 async function pan(page, ms) {

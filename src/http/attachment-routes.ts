@@ -13,6 +13,9 @@ export interface AttachmentRoutesOptions {
   readonly admittedName: (response: express.Response) => DocumentName
 }
 
+/** What it is, its bytes say. A page of another site, with a visitor's cookies, can send only types that are not among these. */
+const SENT_AS = ['application/octet-stream', 'image/*']
+
 /** By content; a reader who has it once never asks again. */
 const FOREVER = 'private, max-age=31536000, immutable'
 
@@ -24,6 +27,7 @@ export function addAttachmentRoutes(router: Router, options: AttachmentRoutesOpt
     .route('/documents/:name/attachments')
     .post(
       admit('write'),
+      checkType,
       gate,
       limited(readBody, maxAttachmentBytes),
       async (request, response) => {
@@ -58,6 +62,12 @@ export function addAttachmentRoutes(router: Router, options: AttachmentRoutesOpt
       response.send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     })
     .all(answerMethodNotAllowed('GET', 'HEAD'))
+}
+
+const checkType: RequestHandler<{ name: string }> = (request, _response, next) => {
+  if (!request.is(SENT_AS))
+    throw new HttpError('unsupported-media-type', `an image is sent as ${SENT_AS.join(' or ')}`)
+  next()
 }
 
 function limited(parse: RequestHandler, maxBytes: number): RequestHandler<{ name: string }> {

@@ -81,6 +81,34 @@ describe.skipIf(executablePath === undefined)('rich text in a browser', () => {
     expect([...ada.problems, ...ben.problems]).toEqual([])
   }, 90_000)
 
+  test('keys that come faster than frames write what they say', async () => {
+    const apps = await serveApps()
+    const ada = await arrive(browser, 'Ada', `${apps.url}/rich-text/#fast`)
+    await ada.page.locator('.tiptap').click()
+    const { keyboard } = ada.page
+    const lines = [
+      '# Three days in the Jura',
+      'We walk from hut to hut. **Nobody carries more than ten kilos**, and the last train home is at 19:04.',
+      '## Still to do',
+      '- Book the hut above Saint-Cergue',
+      'Print the map',
+      '',
+      '## What we take',
+      '- Sleeping bag, rated for frost',
+      '',
+    ]
+    for (const line of lines) {
+      await keyboard.type(line)
+      await keyboard.press('Enter')
+    }
+    await badge(ada, 'Saved')
+    const blocks = await ada.page
+      .locator('.tiptap > *')
+      .evaluateAll((all) => all.map(({ tagName }) => tagName))
+    expect(blocks).toEqual(['H1', 'P', 'H2', 'UL', 'H2', 'UL', 'P'])
+    expect(ada.problems).toEqual([])
+  })
+
   test('undo takes back my words and leaves the others', async () => {
     const apps = await serveApps()
     const address = `${apps.url}/rich-text/#undo`

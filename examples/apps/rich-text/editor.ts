@@ -8,6 +8,7 @@ import type { Awareness } from 'y-protocols/awareness'
 import type { Doc } from 'yjs'
 import { caretOf, tintOf } from '../room/caret.ts'
 import { readPerson } from '../room/person.ts'
+import { BlockInHand } from './block-in-hand.ts'
 
 /** A Tiptap editor of the document. */
 export function createEditor(parent: HTMLElement, document: Doc, awareness: Awareness): Editor {
@@ -31,6 +32,7 @@ export function createEditor(parent: HTMLElement, document: Doc, awareness: Awar
       Placeholder.configure({
         placeholder: 'Write something. Everyone with the link sees it as you type.',
       }),
+      BlockInHand,
       Collaboration.configure({ document }),
       CollaborationCaret.configure({
         provider,

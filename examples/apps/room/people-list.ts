@@ -53,6 +53,8 @@ export class PeopleList {
     const dot = document.createElement('span')
     dot.className = 'dot'
     dot.style.backgroundColor = color
+    // All that a phone has room for. A letter may be several code units.
+    dot.dataset['initial'] = [...name][0]?.toUpperCase() ?? ''
     const label = document.createElement('span')
     label.className = 'chip-name'
     label.textContent = name

@@ -84,7 +84,7 @@ export class BoardImages {
     try {
       const answer = await fetch(this.#url(), {
         method: 'POST',
-        headers: authorization(),
+        headers: { ...authorization(), 'content-type': 'application/octet-stream' },
         body: bytesOf(file.dataURL),
       })
       if (answer.ok) {
