@@ -6,7 +6,8 @@ import { callListener } from './observable.ts'
  */
 export class StateView<State extends object> {
   readonly #read: () => State
-  readonly #subscribers = new Set<(state: State) => void>()
+  /** With what each of them was told last: somebody who asks in between must not take a change away from them. */
+  readonly #subscribers = new Map<(state: State) => void, State>()
   #state: State | null = null
 
   constructor(read: () => State) {
@@ -20,8 +21,9 @@ export class StateView<State extends object> {
   }
 
   subscribe(run: (state: State) => void): () => void {
-    this.#subscribers.add(run)
-    run(this.current())
+    const state = this.current()
+    this.#subscribers.set(run, state)
+    run(state)
     return () => {
       this.#subscribers.delete(run)
     }
@@ -31,9 +33,14 @@ export class StateView<State extends object> {
   refresh(): void {
     // Unobserved it costs nothing: this is called for every keystroke.
     if (this.#subscribers.size === 0) return
-    const last = this.#state
-    const state = this.current()
-    if (state !== last) for (const run of [...this.#subscribers]) callListener(() => run(state))
+    for (const run of [...this.#subscribers.keys()]) {
+      const state = this.current()
+      const told = this.#subscribers.get(run)
+      const isGone = told === undefined
+      if (isGone || told === state) continue
+      this.#subscribers.set(run, state)
+      callListener(() => run(state))
+    }
   }
 
   close(): void {

@@ -95,6 +95,24 @@ describe.skipIf(executablePath === undefined)('the editor gallery in a browser',
       for (const person of both) expect(await written(person, selector)).toBe(text)
       expect([...ada.problems, ...ben.problems]).toEqual([])
     },
+    // Three servers come and go; on a machine that has other work, a half of this.
+    90_000,
+  )
+
+  // These begin an empty document by themselves. So does Slate, which cannot draw one otherwise.
+  test.each(['lexical', 'blocknote'] as const)(
+    '%s: an empty document that is open for reading only is no refused change',
+    async (editor) => {
+      const apps = await serveApps()
+      await apps.kill()
+      await apps.start('read')
+      const ada = await arrive(browser, 'Ada', `${apps.url}/editors/${editor}/#empty`)
+      await ada.page.locator(`html[data-read-only] ${PAGES[editor]}`).waitFor()
+      // What the page had to say, it has said before it can notice this.
+      apps.network.cut()
+      await badge(ada, 'Offline – all edits saved')
+      expect(ada.problems).toEqual([])
+    },
     60_000,
   )
 })

@@ -6,6 +6,7 @@ import { ContentEditable } from '@lexical/react/LexicalContentEditable'
 import { LexicalErrorBoundary } from '@lexical/react/LexicalErrorBoundary'
 import { RichTextPlugin } from '@lexical/react/LexicalRichTextPlugin'
 import type { Provider } from '@lexical/yjs'
+import { $createParagraphNode, $getRoot, type LexicalEditor } from 'lexical'
 import { useEffect } from 'react'
 import { createRoot } from 'react-dom/client'
 import { SocketIOProvider } from 'y-rooms/client'
@@ -37,6 +38,14 @@ function providerFor(id: string, docs: Map<string, Doc>): Provider {
   return provider
 }
 
+/** As Lexical begins by itself, except for somebody whose paragraph the server would refuse. */
+function begin(editor: LexicalEditor): void {
+  if (provider.getSnapshot().readOnly) return
+  const paragraph = $createParagraphNode()
+  $getRoot().append(paragraph)
+  if (editor.getRootElement() === document.activeElement) paragraph.select()
+}
+
 function Access() {
   const [editor] = useLexicalComposerContext()
   useEffect(() => watchAccess(provider, (isReadOnly) => editor.setEditable(!isReadOnly)), [editor])
@@ -63,6 +72,7 @@ createRoot(element('editor', HTMLElement)).render(
         id={name}
         providerFactory={providerFor}
         shouldBootstrap
+        initialEditorState={begin}
         username={user.name}
         cursorColor={user.color}
       />
