@@ -348,6 +348,8 @@ describe('joining', () => {
       document,
       encodePresence({ clientId: left.clientID, clock: 1, state: { here: true } }),
     )
+    // Who comes and goes between two messages is never spoken of.
+    await client.until(() => client.awareness.length > 0)
     await client.update(
       document,
       updateOf(left, () => left.getText('body').insert(0, 'last words')),
