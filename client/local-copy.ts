@@ -244,8 +244,10 @@ export class LocalCopy {
   /** The bytes are in the document: what is known about them. */
   #handleCopy({ epoch, pending, pendingChanges, isUnverified }: LoadedCopy): void {
     const { doc, serverUrl, documentName, ledger, handlers } = this.#options
-    if (epoch !== null && this.#knownEpoch() === null)
-      rememberEpoch(doc, serverUrl, documentName, epoch)
+    const known = this.#knownEpoch()
+    if (epoch !== null && known === null) rememberEpoch(doc, serverUrl, documentName, epoch)
+    // The copy was set aside under a document that is opened again: what is stored anew belongs to that one's history.
+    if (epoch === null && known !== null) this.handleEpoch(known)
     if (isUnverified) ledger.markUnverified()
     ledger.handleRead(pending === null ? null : { update: pending, changes: pendingChanges })
     if (this.#hasJoined && (isUnverified || pending !== null)) handlers.handleLate()

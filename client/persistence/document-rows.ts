@@ -38,6 +38,15 @@ const allBelow = (kind: 'pending' | 'aside'): IDBKeyRange =>
 
 const NO_LABEL: Label = { epoch: null, lastRow: 0, generation: 0 }
 
+/** Whose rows: of which filling of the database, and of which history on the server once it is known. */
+export type History = Pick<Label, 'epoch' | 'generation'>
+
+/** Two pages that found the same empty database may since have heard of two different histories. */
+function isOneHistory(left: History, right: History): boolean {
+  if (left.generation !== right.generation) return false
+  return left.epoch === null || right.epoch === null || left.epoch === right.epoch
+}
+
 export const readRows: Work<StoredRows> = ({ updates, custom }) => {
   const keys = updates.getAllKeys() as IDBRequest<number[]>
   const bytes = updates.getAll() as IDBRequest<Uint8Array[]>
@@ -113,7 +122,7 @@ export interface WrittenKeys {
 /** The reason of a batch that fails because what the writer had stored is not there any more. */
 export const COPY_IS_GONE = Symbol('the local copy was deleted')
 
-/** Writes all of it, or nothing. Fails with `document-reset` if the rows were set aside meanwhile. */
+/** Writes all of it, or nothing. Fails with `document-reset` if the rows are by now those of another history. */
 export const writeBatch =
   (batch: Batch): Work<WrittenKeys> =>
   ({ updates, custom }) => {
@@ -122,7 +131,7 @@ export const writeBatch =
     afterRequest(custom.get(LABEL) as IDBRequest<Label | undefined>, (found) => {
       if (found === undefined && batch.expectsLabel) throw COPY_IS_GONE
       const label = found ?? NO_LABEL
-      if (label.generation !== batch.generation)
+      if (!isOneHistory(label, batch))
         throw new ProviderError('document-reset', 'the local copy was set aside', {
           retry: 'never',
         })
@@ -159,9 +168,12 @@ export interface AsideCopy {
   readonly setAsideAt: number
 }
 
-/** Moves all rows under a key of their own, so that the next history begins with an empty store. */
+/**
+ * Moves all rows under a key of their own, so that the next history begins with an empty store. Rows of
+ * another history than `ended` stay; null: all go.
+ */
 export const setRowsAside =
-  (now: number): Work<number> =>
+  (now: number, ended: History | null): Work<number> =>
   (stores) => {
     const { updates, custom } = stores
     const finish = readRows(stores)
@@ -169,7 +181,9 @@ export const setRowsAside =
     // Requests are answered in order: when this one is, those of `readRows` are.
     afterRequest(custom.get(LABEL) as IDBRequest<unknown>, () => {
       const { rows, pending, label } = finish()
-      generation = label.generation + 1
+      generation = label.generation
+      if (ended !== null && !isOneHistory(label, ended)) return
+      generation += 1
       if (rows.length > 0) {
         const unconfirmed = rows.filter(({ key }) => pending.has(key))
         const copy: AsideCopy = {

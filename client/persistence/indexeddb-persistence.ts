@@ -197,10 +197,11 @@ export class IndexedDBPersistence
    */
   async setAside(): Promise<void> {
     await this.destroy()
+    const history = this.#isUnreadable ? null : this.#writer.history
     const ignore = (): void => undefined
     const database = new IndexedDatabase(this.name, { handleDeleted: ignore, handleClosed: ignore })
     try {
-      await database.write('strict', setRowsAside(this.#clock.now()))
+      await database.write('strict', setRowsAside(this.#clock.now(), history))
     } finally {
       database.close()
     }
@@ -265,7 +266,7 @@ export class IndexedDBPersistence
       let stored = await this.#database.read(readRows)
       const { epoch } = stored.label
       if (epoch !== null && this.#client?.acceptsEpoch(epoch) === false) {
-        await this.#database.write('strict', setRowsAside(this.#clock.now()))
+        await this.#database.write('strict', setRowsAside(this.#clock.now(), stored.label))
         stored = await this.#database.read(readRows)
       }
       if (this.#ending === null) this.#handleStoredRows(stored)

@@ -2,7 +2,13 @@ import { mergeAsTree, type Epoch } from '../../protocol/index.ts'
 import { Backoff } from '../backoff.ts'
 import type { CancelTimer, Clock } from '../clock.ts'
 import { PendingBuffer, type PendingPiece } from '../pending-buffer.ts'
-import { COPY_IS_GONE, writeBatch, type Batch, type StoredRows } from './document-rows.ts'
+import {
+  COPY_IS_GONE,
+  writeBatch,
+  type Batch,
+  type History,
+  type StoredRows,
+} from './document-rows.ts'
 import type { IndexedDatabase } from './indexed-database.ts'
 
 /** As y-indexeddb: from this many rows on, reading them one by one is what makes opening slow. */
@@ -112,6 +118,11 @@ export class RowWriter {
   /** The unconfirmed rows that somebody here answers for. */
   get knownPending(): ReadonlySet<number> {
     return new Set([...this.#pendingRows, ...this.#nowConfirmed])
+  }
+
+  /** Whose rows are written here. */
+  get history(): History {
+    return { generation: this.#generation, epoch: this.#epoch }
   }
 
   /** Whether rows with this label belong to what is written here. */

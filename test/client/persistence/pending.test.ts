@@ -135,6 +135,25 @@ test('T15 [LOCAL6] a page that stays open while another sets the copy aside writ
   expect((await rowsOf('draft')).rows).toEqual([])
 })
 
+test('T15 [LOCAL6] of two pages that heard of different histories, the later one neither writes to the copy nor sets it aside', async () => {
+  const [first, later] = [visit(), visit()]
+  await Promise.all([first.provider.whenLocalSynced, later.provider.whenLocalSynced])
+  first.join({ epoch: 'one' }).break()
+  first.type('kept')
+  await first.stored()
+  later.join({ epoch: 'two' }).break()
+  later.type('of the other')
+  await vi.waitFor(() => expect(later.errors).toContain('document-reset'))
+  expect(later.provider.saveState).toBe('unsaved')
+  await later.persistence.setAside()
+  expect((await rowsOf('draft')).label.epoch).toBe('one')
+  expect(await textOf('draft')).toBe('kept')
+  first.type(', and more')
+  await first.stored()
+  expect(await textOf('draft')).toBe('kept, and more')
+  expect(first.errors).toEqual([])
+})
+
 test('T15 [LOCAL6] a copy that is read only after the join is not mixed with another history, but set aside', async () => {
   const first = visit()
   await first.provider.whenLocalSynced
