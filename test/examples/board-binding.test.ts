@@ -184,6 +184,23 @@ describe('the whiteboard binding', () => {
     expect(ada.board.content).toEqual(ben.board.content)
   })
 
+  test('a gesture that pauses is still one step to take back, and the next one another', () => {
+    const [ada] = together('A')
+    const { undoManager } = ada.binding
+    ada.board.change('A', { x: 20 })
+    ada.binding.writeLocal({ isFinished: false })
+    // The hand rests for a minute: Yjs measures by its own clock, from the last change.
+    undoManager.lastChange -= 60_000
+    ada.board.change('A', { x: 50 })
+    ada.binding.writeLocal()
+    ada.board.change('A', { y: 7 })
+    ada.binding.writeLocal()
+    undoManager.undo()
+    expect(ada.board.shape('A')).toMatchObject({ x: 50, y: 0 })
+    undoManager.undo()
+    expect(ada.board.shape('A')).toMatchObject({ x: 0, y: 0 })
+  })
+
   test('looking writes nothing: two boards with the same shapes do not answer one another', () => {
     const [ada, ben] = together('A', 'B')
     let updates = 0

@@ -40,7 +40,11 @@ export class BoardBinding {
     this.#shared = shared
     this.#board = board
     this.#schedule = schedule
-    this.undoManager = new UndoManager(shared, { trackedOrigins: new Set([this]) })
+    this.undoManager = new UndoManager(shared, {
+      trackedOrigins: new Set([this]),
+      // A gesture is one step however long it takes: `writeLocal` says when it ends.
+      captureTimeout: Infinity,
+    })
     for (const id of shared.keys()) this.#stale.add(id)
     shared.observeDeep(this.#handleChange)
     this.showRemote()
