@@ -24,7 +24,9 @@ const SCENARIOS = {
 const [letter = '', ...rest] = process.argv.slice(2)
 const file = SCENARIOS[letter.toUpperCase()]
 if (file === undefined) {
-  console.log('npm run bench -- <scenario> [--runs 3] [--servers a,b] [--smoke] [--json file]\n')
+  console.log(
+    `npm run bench -- <scenario> [--runs 3] [--servers a,b] [--smoke] [--json file] [--beside '{"relayIntervalMs":0}']\n`,
+  )
   for (const [key, name] of Object.entries(SCENARIOS)) {
     const { title, options } = await import(`./scenarios/${name}.mjs`)
     console.log(`${key}: ${title.replace(/^\w+ +/, '')}`)
@@ -46,6 +48,8 @@ const { values } = parseArgs({
     attempts: { type: 'string', default: '4' },
     /** Options of the y-rooms server as JSON. */
     options: { type: 'string', default: '{}' },
+    /** The same for one more y-rooms server, which takes its turn too: what an option trades. */
+    beside: { type: 'string', multiple: true, default: [] },
     'cpu-prof': { type: 'string' },
     ...Object.fromEntries(
       Object.entries(scenario.options).map(([name, option]) => [
@@ -56,7 +60,7 @@ const { values } = parseArgs({
   },
 })
 if (values.smoke) Object.assign(values, scenario.smoke)
-const names = values.servers?.split(',') ?? scenario.servers
+const names = [...(values.servers?.split(',') ?? scenario.servers), ...values.beside]
 
 pinDriver()
 printMachine()
@@ -115,12 +119,17 @@ async function measureUndisturbed(name, run) {
   return calmest
 }
 
-async function measure(name, run) {
+async function measure(label, run) {
   const directory = await mkdtemp(join(tmpdir(), 'y-rooms-bench-'))
+  const isBeside = values.beside.includes(label)
+  const name = isBeside ? 'y-rooms' : label
   const nodeArguments = values['cpu-prof'] === undefined ? [] : profileFlags(name)
   const servers = []
   /** Scenarios restart servers: whatever is started is closed at the end. */
-  const options = name === 'y-rooms' ? JSON.parse(values.options) : {}
+  const options = {
+    ...(name === 'y-rooms' ? JSON.parse(values.options) : {}),
+    ...(isBeside ? JSON.parse(label) : {}),
+  }
   const start = async () => {
     const server = await startServer(name, { directory, nodeArguments, options })
     servers.push(server)
@@ -133,7 +142,7 @@ async function measure(name, run) {
       ([column, show]) => `${column} ${show(result)}`,
     )
     console.log(
-      `run ${run}  ${name.padEnd(16)} ${shown.join('  ')}  (driver ${percent(result.driverShare)}, stolen ${percent(result.stolenShare)})`,
+      `run ${run}  ${label.padEnd(16)} ${shown.join('  ')}  (driver ${percent(result.driverShare)}, stolen ${percent(result.stolenShare)})`,
     )
     return result
   } finally {

@@ -9,8 +9,8 @@ const WITHOUT_RATES = Object.fromEntries(
   ),
 )
 
-export async function start({ directory, options = {} }) {
-  const storage = levelStorage(directory)
+export async function start({ directory, options: { durability, ...options } = {} }) {
+  const storage = levelStorage(directory, durability === undefined ? {} : { durability })
   const count = { writes: 0, entries: 0 }
   const append = storage.append.bind(storage)
   storage.append = (batch) => {
