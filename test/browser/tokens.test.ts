@@ -46,6 +46,7 @@ describe.skipIf(executablePath === undefined)('pages of a server that wants toke
     await give(ada, await mint('--document', 'rich-text/*=write'))
     await badge(ada, 'Saved')
     expect(await ada.page.locator('.token-request').isVisible()).toBe(false)
+    expect(ada.problems).toEqual([])
   }, 60_000)
 
   test('a token in the fragment leaves the address bar at once, is in no address, and survives a reload', async () => {

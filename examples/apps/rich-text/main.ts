@@ -2,7 +2,7 @@ import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
 import { token } from '../room/access-token.ts'
 import { element } from '../room/element.ts'
-import { documentName, showRoom, watchAccess } from '../room/room.ts'
+import { documentName, showRoom, watchAccess, whenContent } from '../room/room.ts'
 import { createEditor } from './editor.ts'
 import { wireLinkForm } from './link-form.ts'
 import { showToolbar } from './toolbar.ts'
@@ -13,7 +13,7 @@ const provider = new SocketIOProvider(location.origin, documentName('rich-text')
 showRoom(provider)
 
 // Not before: an editor on an empty document would let people write a second beginning.
-await provider.whenSynced
+await whenContent(provider)
 const main = element('editor', HTMLElement)
 const editor = createEditor(main, doc, provider.awareness)
 main.setAttribute('aria-busy', 'false')

@@ -66,6 +66,11 @@ export function showRoom(provider: SocketIOProvider, sending = new Sending()): P
   return showPeople(provider)
 }
 
+/** The document is there. If the server refuses it, the bar and the form for a token say so, and there is nothing to edit: never resolves. */
+export async function whenContent({ whenSynced }: SocketIOProvider): Promise<void> {
+  await whenSynced.catch(() => new Promise(() => undefined))
+}
+
 /** Who I am, for me to change, and who else is here. */
 export function showPeople(provider: SocketIOProvider): PeopleList {
   showMyself(provider)

@@ -3,7 +3,7 @@ import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
 import { token } from '../room/access-token.ts'
 import { element } from '../room/element.ts'
-import { documentName, Sending, showRoom } from '../room/room.ts'
+import { documentName, Sending, showRoom, whenContent } from '../room/room.ts'
 
 declare global {
   interface Window {
@@ -18,7 +18,7 @@ const people = showRoom(provider, sending)
 
 // Excalidraw asks for it while it loads, and would take its fonts from another host without it.
 window.EXCALIDRAW_ASSET_PATH = new URL('./', location.href.replace(/#.*/, '')).href
-const [{ Whiteboard }] = await Promise.all([import('./whiteboard.tsx'), provider.whenSynced])
+const [{ Whiteboard }] = await Promise.all([import('./whiteboard.tsx'), whenContent(provider)])
 
 const main = element('board', HTMLElement)
 main.setAttribute('aria-busy', 'false')

@@ -12,12 +12,12 @@ import { token } from '../../room/access-token.ts'
 import { caretOf, tintOf } from '../../room/caret.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
-import { documentName, showRoom, watchAccess } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess, whenContent } from '../../room/room.ts'
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('blocknote'), doc, { token })
 showRoom(provider)
-await provider.whenSynced
+await whenContent(provider)
 
 // A document of BlockNote has one group of blocks. Two people who begin an empty one at once would make two, and the
 // binding throws one of them away with what was typed there. Of two texts that they begin in one paragraph it makes one, each

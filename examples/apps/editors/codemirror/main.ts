@@ -7,12 +7,12 @@ import { Doc, UndoManager } from 'yjs'
 import { token } from '../../room/access-token.ts'
 import { checkedAwareness } from '../../room/checked-awareness.ts'
 import { element } from '../../room/element.ts'
-import { documentName, showRoom, watchAccess } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess, whenContent } from '../../room/room.ts'
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('codemirror'), doc, { token })
 showRoom(provider)
-await provider.whenSynced
+await whenContent(provider)
 
 const text = doc.getText('codemirror')
 const awareness = checkedAwareness(provider.awareness)

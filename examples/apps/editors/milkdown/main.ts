@@ -13,12 +13,12 @@ import { token } from '../../room/access-token.ts'
 import { caretOf, tintOf } from '../../room/caret.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
-import { documentName, showRoom, watchAccess } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess, whenContent } from '../../room/room.ts'
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('milkdown'), doc, { token })
 showRoom(provider)
-await provider.whenSynced
+await whenContent(provider)
 
 let isReadOnly = false
 const editor = await Editor.make()

@@ -7,13 +7,13 @@ import { SocketIOProvider } from 'y-rooms/client'
 import { Doc, UndoManager } from 'yjs'
 import { token } from '../../room/access-token.ts'
 import { element } from '../../room/element.ts'
-import { documentName, showRoom, watchAccess } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess, whenContent } from '../../room/room.ts'
 import { styleCarets } from './caret-styles.ts'
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('monaco'), doc, { token })
 showRoom(provider)
-await provider.whenSynced
+await whenContent(provider)
 
 globalThis.MonacoEnvironment = { getWorker: () => new EditorWorker() }
 const dark = matchMedia('(prefers-color-scheme: dark)')

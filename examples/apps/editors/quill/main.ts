@@ -6,12 +6,12 @@ import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
 import { token } from '../../room/access-token.ts'
 import { element } from '../../room/element.ts'
-import { documentName, showRoom, watchAccess } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess, whenContent } from '../../room/room.ts'
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('quill'), doc, { token })
 showRoom(provider)
-await provider.whenSynced
+await whenContent(provider)
 
 Quill.register('modules/cursors', QuillCursors)
 const quill = new Quill(element('editor', HTMLElement), {

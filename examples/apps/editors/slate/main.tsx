@@ -13,12 +13,12 @@ import { Doc, XmlText } from 'yjs'
 import { token } from '../../room/access-token.ts'
 import { element } from '../../room/element.ts'
 import { readPerson } from '../../room/person.ts'
-import { documentName, showRoom, watchAccess } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess, whenContent } from '../../room/room.ts'
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('slate'), doc, { token })
 showRoom(provider)
-await provider.whenSynced
+await whenContent(provider)
 
 const content = doc.get('content', XmlText)
 const data = { ...readPerson(provider.awareness.getLocalState()?.['user']) }

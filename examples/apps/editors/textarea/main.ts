@@ -2,13 +2,13 @@ import { SocketIOProvider } from 'y-rooms/client'
 import { Doc } from 'yjs'
 import { token } from '../../room/access-token.ts'
 import { element } from '../../room/element.ts'
-import { documentName, showRoom, watchAccess } from '../../room/room.ts'
+import { documentName, showRoom, watchAccess, whenContent } from '../../room/room.ts'
 import { bindTextarea } from './textarea-binding.ts'
 
 const doc = new Doc()
 const provider = new SocketIOProvider(location.origin, documentName('textarea'), doc, { token })
 showRoom(provider)
-await provider.whenSynced
+await whenContent(provider)
 
 const area = document.createElement('textarea')
 area.ariaLabel = 'Text of the document'
