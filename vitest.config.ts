@@ -8,9 +8,10 @@ export default defineConfig({
     // Tests start servers, worker threads and browsers: processes keep them apart, two fill a small machine.
     pool: 'forks',
     maxWorkers: 2,
-    // A slow machine under load, not the expected duration.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // None of these is an expected duration: what never comes ends by them, on a machine that gives us an eighth of itself too.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 120_000 } },
     reporters: ['default', './scripts/closing-line-reporter.mjs', './scripts/trap-reporter.mjs'],
   },
 })

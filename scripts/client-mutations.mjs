@@ -41,8 +41,9 @@ export const CLIENT_MUTATIONS = [
   {
     name: 'device: the history of the copy is not told at the join',
     file: 'client/local-copy.ts',
-    search: '      rememberEpoch(doc, serverUrl, documentName, epoch)\n',
-    replace: '      void rememberEpoch\n',
+    search:
+      'if (epoch !== null && known === null) rememberEpoch(doc, serverUrl, documentName, epoch)',
+    replace: 'void rememberEpoch',
     tests: ['test/client/persistence'],
   },
   {

@@ -18,7 +18,7 @@ describe.skipIf(executablePath === undefined)('the landing page in a browser', (
     const live = page.locator('#live')
     await live.getByText('Nobody is here yet').waitFor()
     const ben = await arrive(browser, 'Ben', `${apps.url}/rich-text/#shared`)
-    await live.getByText('1 person in 1 document now').waitFor({ timeout: 15_000 })
+    await live.getByText('1 person in 1 document now').waitFor()
     expect(await seriousFaults(page)).toEqual([])
 
     const field = page.getByPlaceholder('Link or name')

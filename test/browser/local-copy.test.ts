@@ -142,7 +142,7 @@ describe.skipIf(executablePath === undefined)('the local copy in a browser', () 
       expect((await readDocument(server.url, name)).getText('body').toJSON()).toBe(
         name + 'x'.repeat(1000),
       )
-  }, 90_000)
+  })
 
   test('T4 T60 the server is killed after it received an edit and before the edit is on its disk: the badge never said saved', async () => {
     const { proxy, server, open } = await setting()

@@ -138,7 +138,7 @@ describe.skipIf(executablePath === undefined)('notes in a browser', () => {
     })
     expect([...before, ...ada.problems]).toEqual([])
     await context.close()
-  }, 60_000)
+  })
 
   test('T4 T60 a server that is killed between an edit and its disk: the badge never said saved, and nothing is lost', async () => {
     const apps = await serveApps()
@@ -161,7 +161,7 @@ describe.skipIf(executablePath === undefined)('notes in a browser', () => {
     await badge(ada, SAVED)
     expect(await storedNotes(apps.url, 'held')).toEqual({ Draft: 'one two' })
     expect(ada.problems).toEqual([])
-  }, 60_000)
+  })
 
   test('two people and a second tab write in one note, tick, delete and bring back; after a cut cable all are equal', async () => {
     const apps = await serveApps()
@@ -211,7 +211,7 @@ describe.skipIf(executablePath === undefined)('notes in a browser', () => {
     await open(ada, 'Market')
     expect(await shownText(ada)).toBe(first)
     expect(all.flatMap(({ problems }) => problems)).toEqual([])
-  }, 60_000)
+  })
 
   test('a newer version of the app waits until it is asked for, and is there whole', async () => {
     const examples = `${await tempDirectory()}/examples`
@@ -246,7 +246,7 @@ describe.skipIf(executablePath === undefined)('notes in a browser', () => {
     await open(ada, 'Mine')
     expect(await shownText(ada)).toBe('as it was, and more')
     expect(ada.problems).toEqual([])
-  }, 60_000)
+  })
 
   test('a notebook that is deleted on the server begins anew, and what was not saved becomes a note', async () => {
     const apps = await serveApps()

@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { servePage, type PageServer } from '../support/browser-pages.ts'
-import { executablePath, launchChromium } from '../support/chromium.ts'
+import { executablePath, launchChromium, PATIENCE_MS } from '../support/chromium.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { decodePresence } from '../support/awareness-message.ts'
 import { startServer } from '../support/running-server.ts'
@@ -38,6 +38,7 @@ describe.skipIf(executablePath === undefined)('the back/forward cache of a brows
     const context = await browser.newContext()
     onTestFinished(() => context.close())
     const page = await context.newPage()
+    page.setDefaultTimeout(PATIENCE_MS)
     await page.goto(pages.url)
     await page.evaluate(async (url) => {
       await app.openLocally(url, 'draft')
@@ -55,9 +56,7 @@ describe.skipIf(executablePath === undefined)('the back/forward cache of a brows
     // Playwright's own way back waits for a page that loads.
     await page.evaluate(() => history.back()).catch(() => undefined)
     await expect
-      .poll(() => page.evaluate(() => 'isTheSamePage' in window).catch(() => false), {
-        timeout: 10_000,
-      })
+      .poll(() => page.evaluate(() => 'isTheSamePage' in window).catch(() => false))
       .toBe(true)
     await expect.poll(lastState).toMatchObject({ user: { name: 'Ada' } })
     await page.evaluate(async () => {

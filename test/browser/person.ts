@@ -1,4 +1,11 @@
-import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import type {
+  Browser,
+  BrowserContext,
+  BrowserContextOptions,
+  ConsoleMessage,
+  Page,
+} from 'playwright-core'
+import { PATIENCE_MS } from '../support/chromium.ts'
 
 /** Somebody with a browser of their own, and what went wrong in it. */
 export interface Person {
@@ -10,6 +17,15 @@ export interface Person {
 
 /** What the browser itself says while we cut the cable or kill the server. */
 const NETWORK_FAILURE = /^(Failed to load resource: net::|WebSocket connection to )/
+
+/** And where the server ended a connection while a request of its long polling was under way: that session is unknown now. */
+const ENDED_SESSION = /^Failed to load resource: .* status of 400 /
+
+function isOfTheNetwork(message: ConsoleMessage): boolean {
+  const { url } = message.location()
+  const isPolling = url.includes('/socket.io/') && url.includes('transport=polling')
+  return NETWORK_FAILURE.test(message.text()) || (isPolling && ENDED_SESSION.test(message.text()))
+}
 
 export async function arrive(
   browser: Browser,
@@ -28,11 +44,12 @@ export async function visit(
   address: string,
 ): Promise<Person> {
   const page = await context.newPage()
+  page.setDefaultTimeout(PATIENCE_MS)
   const problems: string[] = []
   page.on('pageerror', (error) => problems.push(`${name}: ${error.stack ?? String(error)}`))
   page.on('console', (message) => {
     const text = message.text()
-    const isError = message.type() === 'error' && !NETWORK_FAILURE.test(text)
+    const isError = message.type() === 'error' && !isOfTheNetwork(message)
     if (isError || text.includes('Yjs was already imported')) problems.push(`${name}: ${text}`)
   })
   page.on('request', (request) => {

@@ -6,7 +6,7 @@ import { renderToString } from 'react-dom/server'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { servePage, type PageServer } from '../support/browser-pages.ts'
-import { executablePath, launchChromium } from '../support/chromium.ts'
+import { executablePath, launchChromium, PATIENCE_MS } from '../support/chromium.ts'
 import { RawClient, readDocument } from '../support/raw-client.ts'
 import { startServer, type RunningServer } from '../support/running-server.ts'
 import { tempDirectory } from '../support/temp-directory.ts'
@@ -42,6 +42,7 @@ describe.skipIf(executablePath === undefined)('React in a browser', () => {
       const context = await browser.newContext()
       onTestFinished(() => context.close())
       const opened = await context.newPage()
+      opened.setDefaultTimeout(PATIENCE_MS)
       opened.on('pageerror', (error) => problems.push(String(error)))
       opened.on('console', (message) => {
         if (message.type() === 'error' || message.type() === 'warning')
@@ -51,7 +52,7 @@ describe.skipIf(executablePath === undefined)('React in a browser', () => {
       return opened
     }
     const shows = (of: Page, id: string, value: string): Promise<void> =>
-      expect.poll(() => of.locator(`#${id}`).textContent(), { timeout: 10_000 }).toBe(value)
+      expect.poll(() => of.locator(`#${id}`).textContent()).toBe(value)
     const [ada, ben] = [await open('Ada'), await open('Ben')]
     await Promise.all([shows(ada, 'others', 'Ben'), shows(ben, 'others', 'Ada')])
     for (const one of [ada, ben]) {

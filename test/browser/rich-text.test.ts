@@ -79,7 +79,7 @@ describe.skipIf(executablePath === undefined)('rich text in a browser', () => {
     await ben.page.locator('.tiptap', { hasText: 'ENDA' }).waitFor()
     expect(await written(ben)).toBe(left)
     expect([...ada.problems, ...ben.problems]).toEqual([])
-  }, 90_000)
+  })
 
   test('keys that come faster than frames write what they say', async () => {
     const apps = await serveApps()
@@ -153,7 +153,7 @@ describe.skipIf(executablePath === undefined)('rich text in a browser', () => {
     await ada.page.reload()
     await editor.getByText('Closed on Monday and Tuesday').waitFor()
     expect(ada.problems).toEqual([])
-  }, 60_000)
+  })
 
   test.each(['light', 'dark'] as const)(
     'works from the keyboard alone, and axe finds nothing serious (%s)',

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runToEnd } from '../cli/cli-process.ts'
-import { executablePath, launchChromium } from '../support/chromium.ts'
+import { executablePath, launchChromium, PATIENCE_MS } from '../support/chromium.ts'
 import { seriousFaults } from './accessibility.ts'
 import { arrive, badge, type Person } from './person.ts'
 import { serveApps } from './served-apps.ts'
@@ -47,12 +47,13 @@ describe.skipIf(executablePath === undefined)('pages of a server that wants toke
     await badge(ada, 'Saved')
     expect(await ada.page.locator('.token-request').isVisible()).toBe(false)
     expect(ada.problems).toEqual([])
-  }, 60_000)
+  })
 
   test('a token in the fragment leaves the address bar at once, is in no address, and survives a reload', async () => {
     const apps = await serveApps(undefined, ENVIRONMENT)
     const token = await mint()
     const context = await browser.newContext()
+    context.setDefaultTimeout(PATIENCE_MS)
     const page = await context.newPage()
     const addresses: string[] = []
     page.on('request', (request) => addresses.push(request.url()))
@@ -75,7 +76,7 @@ describe.skipIf(executablePath === undefined)('pages of a server that wants toke
     const other = await context.newPage()
     await other.goto(page.url())
     await asked({ name: 'Ada', page: other, problems: [] }, 'this page has none')
-  }, 60_000)
+  })
 
   test('a token that ends while one writes: what was written stays, and a new one saves it', async () => {
     const apps = await serveApps(undefined, ENVIRONMENT)
@@ -91,7 +92,7 @@ describe.skipIf(executablePath === undefined)('pages of a server that wants toke
     const ben = await arrive(browser, 'Ben', `${apps.url}/rich-text/#plan&token=${await mint()}`)
     await ben.page.locator('.tiptap', { hasText: 'written without a token' }).waitFor()
     expect([...ada.problems, ...ben.problems]).toEqual([])
-  }, 60_000)
+  })
 
   test('every page gives its provider the token', () => {
     const apps = fileURLToPath(new URL('../../examples/apps/', import.meta.url))

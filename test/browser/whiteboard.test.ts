@@ -43,7 +43,7 @@ async function visible(person: Person): Promise<Drawn[]> {
 
 /** Waits until the board shows so many shapes. */
 async function shows(person: Person, count: number): Promise<void> {
-  await expect.poll(async () => (await visible(person)).length, { timeout: 15_000 }).toBe(count)
+  await expect.poll(async () => (await visible(person)).length).toBe(count)
 }
 
 async function open(browser: Browser, name: string, address: string): Promise<Person> {
@@ -113,9 +113,9 @@ function images({ page }: Person): Promise<unknown[]> {
 /** Waits until both have the same images, so many, and the server has them. */
 async function sameImages(one: Person, other: Person, count: number): Promise<void> {
   const saved = Array.from({ length: count }, () => expect.objectContaining({ status: 'saved' }))
-  await expect.poll(() => images(one), { timeout: 15_000 }).toEqual(saved)
+  await expect.poll(() => images(one)).toEqual(saved)
   const expected = await images(one)
-  await expect.poll(() => images(other), { timeout: 15_000 }).toEqual(expected)
+  await expect.poll(() => images(other)).toEqual(expected)
 }
 
 describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () => {
@@ -158,7 +158,7 @@ describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () 
     // Looking is not changing.
     await badge(ben, 'Saved')
     expect([...ada.problems, ...ben.problems]).toEqual([])
-  }, 90_000)
+  })
 
   test('an image is a file of the server: the other sees it, a killed server and a reload keep it, and no byte of it is in the document', async () => {
     const apps = await serveApps()
@@ -186,7 +186,7 @@ describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () 
     await ben.page.getByRole('group', { name: 'My changes' }).waitFor()
     await sameImages(ada, ben, 2)
     expect([...ada.problems, ...ben.problems]).toEqual([])
-  }, 90_000)
+  })
 
   test('one moves and another recolours the same shape while the cable is cut: both are kept', async () => {
     const apps = await serveApps()
@@ -207,15 +207,13 @@ describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () 
     apps.network.restore()
     for (const person of [ada, ben])
       await expect
-        .poll(() => visible(person), { timeout: 15_000 })
+        .poll(() => visible(person))
         .toMatchObject([{ strokeColor: '#e03131', y: before?.y }])
     // Each has its own change at once, and the other's when the cable is whole again.
     for (const person of [ada, ben])
-      await expect
-        .poll(async () => (await visible(person))[0]?.x, { timeout: 15_000 })
-        .toBeGreaterThan(before?.x ?? 0)
+      await expect.poll(async () => (await visible(person))[0]?.x).toBeGreaterThan(before?.x ?? 0)
     expect([...ada.problems, ...ben.problems]).toEqual([])
-  }, 60_000)
+  })
 
   test('undo takes back my own shape; pointers carry names; a chip follows somebody', async () => {
     const apps = await serveApps()
@@ -261,7 +259,7 @@ describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () 
     await ada.page.mouse.wheel(0, 300)
     await ada.page.locator('#people [aria-pressed=false]').waitFor()
     expect([...ada.problems, ...ben.problems]).toEqual([])
-  }, 60_000)
+  })
 
   test('axe finds nothing serious in what is ours', async () => {
     const apps = await serveApps()

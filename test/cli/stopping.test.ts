@@ -54,7 +54,7 @@ test.runIf(process.platform === 'linux')(
     // Whoever opens this waits for a writer who never comes: a thread of the pool hangs, as with a lost network disk.
     expect(spawnSync('mkfifo', [join(data, 'log', 'CURRENT')]).status).toBe(0)
     const server = new CliProcess(['serve', '--port', '0', '--data', data])
-    await expect.poll(() => existsSync(join(data, 'lock')), { timeout: 20_000 }).toBe(true)
+    await expect.poll(() => existsSync(join(data, 'lock'))).toBe(true)
     server.process.kill('SIGTERM')
     // Node waits for its threads when it exits, so no exit code can be given.
     expect(await server.whenExited()).toBe('SIGKILL')

@@ -87,7 +87,7 @@ describe('T8 a write fails', () => {
     await expect.poll(() => metric(server, 'y_rooms_connections')).toBe(0)
     expect(await isReady(server)).toBe(false)
     disk.heal()
-    await expect.poll(() => isReady(server), { timeout: 20_000 }).toBe(true)
+    await expect.poll(() => isReady(server)).toBe(true)
     await expectStored(directory, server, [{ name: 'draft', doc: new Y.Doc() }])
   })
 

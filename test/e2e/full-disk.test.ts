@@ -35,9 +35,7 @@ test.skipIf(missing !== null)(
       await disk.say('fill')
       // What no block that is still free could take.
       ada.doc.getText('body').insert(0, 'x'.repeat(100_000))
-      await expect
-        .poll(async () => Number(await disk.say('failures')), { timeout: 20_000 })
-        .toBeGreaterThan(round)
+      await expect.poll(async () => Number(await disk.say('failures'))).toBeGreaterThan(round)
       expect(bob.doc.getText('body').toJSON()).toBe(seenBefore)
       expect(ada.saveState).not.toBe('saved')
       await disk.say('heal')

@@ -19,10 +19,10 @@ const closing: (() => void | Promise<void>)[] = []
 
 beforeEach(async () => {
   storage = gatedStorage(levelStorage(await tempDirectory()))
-  // A message that needs longer than four seconds ends its connection here. Nothing is folded: entries stay what they are.
+  // A message that needs longer than ten seconds ends its connection here. Nothing is folded: entries stay what they are.
   server = await startServer(storage, {
     pingIntervalMs: 1000,
-    pingTimeoutMs: 3000,
+    pingTimeoutMs: 9000,
     compactAfterBytes: 1024 * MIB,
     compactAfterEntries: 1_000_000,
   })
@@ -71,7 +71,7 @@ const bodyOf = ({ doc }: Visit): Y.Text => doc.getText('body')
 
 describe('a log entry that is too large for one message', () => {
   test('T20 T21 [PULL4] reaches who is there over a slow line without holding up its pings, in order with what follows', async () => {
-    const line = await startLine({ bytesPerSecond: 2 * MIB })
+    const line = await startLine({ bytesPerSecond: 0.75 * MIB })
     const [writer, reader] = [open(server.url), open(line.url)]
     await Promise.all([writer.provider.whenSynced, reader.provider.whenSynced])
     bodyOf(writer).insert(0, noise(10 * MIB))
@@ -79,14 +79,14 @@ describe('a log entry that is too large for one message', () => {
     bodyOf(writer).insert(0, 'after it: ')
     bodyOf(reader).insert(0, 'meanwhile: ')
     await reader.provider.whenSaved()
-    await expect.poll(() => bodyOf(reader).length, { timeout: 30_000 }).toBe(10 * MIB + 21)
+    await expect.poll(() => bodyOf(reader).length).toBe(10 * MIB + 21)
     await expect.poll(() => bodyOf(writer).length).toBe(10 * MIB + 21)
     expectEqualDocuments(reader.doc, writer.doc)
     expect([reader.ends, writer.ends]).toEqual([[], []])
     expect(reader.progress.length).toBeGreaterThan(20)
     expect(reader.progress[0]?.received).toBe(0)
     expect(reader.progress.at(-1)?.received).toBe(reader.progress.at(-1)?.total)
-  }, 60_000)
+  })
 
   test('T21 [PULL4] [SYNC6] reaches a newcomer whose line breaks, each piece once, and its progress does not fall', async () => {
     const writer = open(server.url)
@@ -109,7 +109,7 @@ describe('a log entry that is too large for one message', () => {
     if (isWebSocketBlocked) return
     expect(reader.ends).toHaveLength(2)
     expect(line.passedBytes).toBeLessThan(8 * MIB + 2 * 4.5 * CHUNK + MIB / 2)
-  }, 60_000)
+  })
 
   test('[PULL4] is read from the disk once, however many read it', async () => {
     const writer = open(server.url)

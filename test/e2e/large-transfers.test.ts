@@ -16,8 +16,8 @@ const closing: (() => void | Promise<void>)[] = []
 
 beforeEach(async () => {
   directory = await makeTempDirectory()
-  // Short, so that a transfer that holds a ping up for long ends its connection here.
-  server = await startServer(directory, { pingIntervalMs: 1000, pingTimeoutMs: 3000 })
+  // Shorter than the slow transfer as a whole, which would end its connection if it held a ping up.
+  server = await startServer(directory, { pingIntervalMs: 1000, pingTimeoutMs: 12_000 })
 })
 
 afterEach(async () => {
@@ -65,9 +65,9 @@ async function writeLarge(bytes: number): Promise<Y.Doc> {
 }
 
 describe('large transfers', () => {
-  test('T21 a 20 MB document arrives over a line of 2 MB/s that breaks three times, and nothing is fetched twice', async () => {
+  test('T21 a 20 MB document arrives over a line of 1 MB/s that breaks three times, and nothing is fetched twice', async () => {
     const written = await writeLarge(20 * MIB)
-    const line = await startLine({ bytesPerSecond: 2 * MIB })
+    const line = await startLine({ bytesPerSecond: MIB })
     const seed = (Math.random() * 2 ** 32) >>> 0
     const random = new Random(seed)
     // One in each third, and none so early that it falls into a handshake.
@@ -93,7 +93,7 @@ describe('large transfers', () => {
     expect(line.connections, `seed ${seed}: ${ends.join()}`).toBe(4)
     // Of each connection at most what was outstanding is fetched again: four chunks of 256 KiB.
     expect(line.passedBytes).toBeLessThan(progress.at(-1)!.total + 3 * 4.5 * 256 * 1024)
-  }, 60_000)
+  })
 
   test('T20 a paste of 50 MB arrives whole though the line breaks twice, and what had arrived is not sent again', async () => {
     const line = await startLine()
@@ -120,7 +120,7 @@ describe('large transfers', () => {
     if (isWebSocketBlocked) return
     // The answers that were lost, four of 256 KiB at most each time, and small change.
     expect(line.sentBytes, `seed ${seed}`).toBeLessThan(progress.at(-1)! + 2 * 5 * 256 * 1024)
-  }, 60_000)
+  })
 
   test('T20 over the limit: refused by name and number, kept, no reconnection, and the editor goes on', async () => {
     await server.close()

@@ -125,7 +125,7 @@ describe('a provider and its server', () => {
     await provider.whenSynced
     provider.destroy()
     await proxy.close()
-  }, 10_000)
+  })
 
   test('[SYNC4] a back-off that would hammer a dead server is refused at once', () => {
     for (const maxBackoffTime of [0, -1, NaN, Infinity])

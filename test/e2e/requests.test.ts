@@ -78,7 +78,7 @@ describe('requests from a stranger', () => {
     expect(doc.store.clients.size).toBe(0)
     client.close()
     expect(failures).toEqual([])
-  }, 60_000)
+  })
 
   test('T27 [REQ2] updates before the join and after leaving are refused with not-joined', async () => {
     const client = await RawClient.connect(server.url)

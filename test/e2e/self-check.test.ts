@@ -24,7 +24,7 @@ async function whenChecked(server: RunningServer, result: 'same' | 'different'):
   const name = `y_rooms_state_checks_total{result="${result}"}`
   const count = (): Promise<number> => metric(server, name).catch(() => 0)
   const before = await count()
-  await expect.poll(count, { timeout: 20_000 }).toBeGreaterThan(before)
+  await expect.poll(count).toBeGreaterThan(before)
 }
 
 test('T14 T17 [CHECK3] [JOIN9] after a restored backup, deletions that hide behind one number are found and healed, on both sides', async () => {
@@ -63,17 +63,17 @@ test('T14 T17 [CHECK3] [JOIN9] after a restored backup, deletions that hide behi
   first.connect()
   await first.whenSynced
   expect([body.toJSON(), second.doc.getText('body').toJSON()]).toEqual(['two three', 'one two'])
-  await expect.poll(() => body.toJSON(), { timeout: 20_000 }).toBe('two')
+  await expect.poll(() => body.toJSON()).toBe('two')
   await first.whenSaved()
   await expect.poll(() => second.doc.getText('body').toJSON()).toBe('two')
   expect(errors).toEqual(['state-diverged'])
   // The next check, at a quiet moment, tells the server.
-  await expect.poll(() => metric(server, 'y_rooms_divergences_total'), { timeout: 20_000 }).toBe(1)
+  await expect.poll(() => metric(server, 'y_rooms_divergences_total')).toBe(1)
   const stored = await readDocument(server.url, 'draft')
   expectEqualDocuments(stored, first.doc)
   expectEqualDocuments(stored, second.doc)
   expect(server.errors).toEqual([])
-}, 60_000)
+})
 
 test('[CHECK2] copies that are the same are found to be, and nothing is written for it', async () => {
   const server = await startServer(await tempDirectory())

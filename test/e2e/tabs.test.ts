@@ -73,13 +73,10 @@ const textOf = (doc: Y.Doc): string => doc.getText('body').toJSON()
 /** The messages of the tabs arrive while we wait. */
 async function poll(read: () => unknown, expected: unknown): Promise<void> {
   await expect
-    .poll(
-      () => {
-        tabs.deliver()
-        return read()
-      },
-      { timeout: 15_000 },
-    )
+    .poll(() => {
+      tabs.deliver()
+      return read()
+    })
     .toEqual(expected)
 }
 

@@ -127,7 +127,7 @@ describe('T10 T11 [ST15] [ST16] files that are broken', () => {
 
   test(
     `${FAULTS} random ones never end the process nor make a document another, and none shorter but by the last writes of a log that was never closed (DISK_FAULT_SEED=${SEED})`,
-    { timeout: 30_000 + FAULTS * 3_000 },
+    { timeout: 240_000 + FAULTS * 3_000 },
     async () => {
       const tally: Record<string, number> = {}
       for (let number = 0; number < FAULTS; number++) {

