@@ -1,11 +1,25 @@
 /** Faults in who may do what, as in mutations.mjs. */
 export const ACCESS_MUTATIONS = [
   {
-    name: 'access: bodies of requests take what they want',
-    file: 'src/http/body-gate.ts',
-    search: `if (held <= maxBytes || own === held) return`,
-    replace: `if (held > 0) return`,
-    tests: ['test/http/body-gate'],
+    name: 'http: bodies are taken in without a bound on what they take together',
+    file: 'src/http/byte-budget.ts',
+    search: 'if (this.#held + bytes > this.#maxBytes && this.#held > own)',
+    replace: 'if (bytes < 0)',
+    tests: ['test/http/request-body'],
+  },
+  {
+    name: 'http: a body counts no longer once it is read',
+    file: 'src/http/request-body.ts',
+    search: 'resolve(blocks.join())',
+    replace: 'resolve((held.release(), blocks.join()))',
+    tests: ['test/http/request-body'],
+  },
+  {
+    name: 'http: an image that is there already is acknowledged unsynced',
+    file: 'src/attachments/attachment-store.ts',
+    search: 'if (names.includes(id)) return this.#makeDurable(directory)',
+    replace: 'if (names.includes(id)) return',
+    tests: ['test/http/attachments'],
   },
   {
     name: 'access: an image is what it is called',

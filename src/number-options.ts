@@ -117,7 +117,7 @@ export const NUMBER_OPTIONS = {
     max: 1024 ** 4,
     unit: 'bytes',
     effect:
-      'The most that bodies of HTTP requests take in memory together; more are refused with `too-many-requests` and `Retry-After`. One alone may be larger.',
+      'The most that bodies of HTTP requests take in memory together, and again as much for the documents in answers; more are refused with `too-many-requests` and `Retry-After`. One alone may be larger.',
   },
   maxAttachmentBytes: {
     default: 8 * 1024 * 1024,
@@ -304,7 +304,7 @@ export const NUMBER_OPTIONS = {
     max: 600_000,
     unit: 'ms',
     effect:
-      'A connection that read nothing for this long while bytes wait is closed; its client comes back.',
+      'A connection that read nothing for this long while bytes wait is closed; its client comes back. So is one that takes nothing of an answer of `documents.router()`.',
   },
   pingIntervalMs: {
     default: 20_000,

@@ -1,16 +1,20 @@
-import express, { type Request, type RequestHandler, type Router } from 'express'
+import type { RequestHandler, Response, Router } from 'express'
 import type { DocumentName } from '../../protocol/index.ts'
 import type { AttachmentStore } from '../attachments/attachment-store.ts'
 import { imageTypeOf } from '../attachments/image-type.ts'
+import type { ByteBudget } from './byte-budget.ts'
 import { answerMethodNotAllowed, HttpError } from './problem.ts'
+import { withBody } from './request-body.ts'
 
 export interface AttachmentRoutesOptions {
   readonly store: AttachmentStore
   readonly maxAttachmentBytes: number
-  /** Before a body is read. */
-  readonly gate: RequestHandler<{ name: string }>
+  /** Of the bodies. */
+  readonly budget: ByteBudget
+  /** A reader that takes nothing of an image for this long is left. */
+  readonly stallMs: number
   readonly admit: (needed: 'read' | 'write') => RequestHandler<{ name: string }>
-  readonly admittedName: (response: express.Response) => DocumentName
+  readonly admittedName: (response: Response) => DocumentName
 }
 
 /** What it is, its bytes say. A page of another site, with a visitor's cookies, can send only types that are not among these. */
@@ -21,37 +25,41 @@ const FOREVER = 'private, max-age=31536000, immutable'
 
 /** `/documents/:name/attachments…`: images beside a document. Whoever may write it adds them, whoever may read it sees them. */
 export function addAttachmentRoutes(router: Router, options: AttachmentRoutesOptions): void {
-  const { store, maxAttachmentBytes, gate, admit, admittedName } = options
-  const readBody = express.raw({ type: () => true, limit: maxAttachmentBytes })
+  const { store, maxAttachmentBytes, budget, stallMs, admit, admittedName } = options
+  const putImage = withBody({
+    maxBytes: maxAttachmentBytes,
+    budget,
+    tooLarge: () =>
+      new HttpError(
+        'attachment-too-large',
+        `an image may have at most ${maxAttachmentBytes} bytes`,
+        {
+          limit: 'maxAttachmentBytes',
+        },
+      ),
+    handle: async (bytes, _request, response) => {
+      const type = imageTypeOf(bytes)
+      if (type === null)
+        throw new HttpError(
+          'unsupported-media-type',
+          'an attachment is a PNG, JPEG, GIF or WebP image, whatever its type is said to be',
+        )
+      const id = await store.put(admittedName(response), bytes)
+      response.status(201).json({ id, type, bytes: bytes.length })
+    },
+  })
   router
     .route('/documents/:name/attachments')
-    .post(
-      admit('write'),
-      checkType,
-      gate,
-      limited(readBody, maxAttachmentBytes),
-      async (request, response) => {
-        const bytes: unknown = request.body
-        const type = Buffer.isBuffer(bytes) ? imageTypeOf(bytes) : null
-        if (!Buffer.isBuffer(bytes) || type === null)
-          throw new HttpError(
-            'unsupported-media-type',
-            'an attachment is a PNG, JPEG, GIF or WebP image, whatever its type is said to be',
-          )
-        const id = await store.put(admittedName(response), bytes)
-        response.status(201).json({ id, type, bytes: bytes.length })
-      },
-    )
+    .post(admit('write'), checkType, putImage)
     .all(answerMethodNotAllowed('POST'))
   router
     .route('/documents/:name/attachments/:id')
     .get(admit('read') as RequestHandler, async (request, response) => {
-      const found = await store.get(admittedName(response), String(request.params['id']))
-      if (found === null)
-        throw new HttpError('attachment-not-found', 'the document has no such attachment')
-      const { type, bytes } = found
+      const id = String(request.params['id'])
+      const found = await store.find(admittedName(response), id)
+      if (found === null) throw notFound()
       response.set({
-        'Content-Type': type,
+        'Content-Type': found.type,
         'Cache-Control': FOREVER,
         Vary: 'Authorization',
         // It is a picture and nothing else, also for a browser that is led to its address.
@@ -59,7 +67,9 @@ export function addAttachmentRoutes(router: Router, options: AttachmentRoutesOpt
         'Content-Security-Policy': `default-src 'none'; sandbox`,
         'Content-Disposition': 'inline',
       })
-      response.send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+      // A reader that takes no more of it ends its connection.
+      response.setTimeout(stallMs)
+      await sendFile(response, found.directory, id)
     })
     .all(answerMethodNotAllowed('GET', 'HEAD'))
 }
@@ -70,18 +80,17 @@ const checkType: RequestHandler<{ name: string }> = (request, _response, next) =
   next()
 }
 
-function limited(parse: RequestHandler, maxBytes: number): RequestHandler<{ name: string }> {
-  return (request, response, next) => {
-    parse(request as Request, response, (error: unknown) => {
-      const isTooLarge =
-        error instanceof Error && 'type' in error && error.type === 'entity.too.large'
-      next(
-        isTooLarge
-          ? new HttpError('attachment-too-large', `an image may have at most ${maxBytes} bytes`, {
-              limit: 'maxAttachmentBytes',
-            })
-          : error,
-      )
+function notFound(): HttpError {
+  return new HttpError('attachment-not-found', 'the document has no such attachment')
+}
+
+/** Piece by piece, as it is read; with ranges and conditions. */
+function sendFile(response: Response, root: string, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    response.sendFile(name, { root, cacheControl: false }, (error: unknown) => {
+      // Gone since it was found, with its document; or a reader that went away in the middle, who is answered nothing.
+      if (!(error instanceof Error) || response.headersSent) resolve()
+      else reject('code' in error && error.code === 'ENOENT' ? notFound() : error)
     })
-  }
+  })
 }

@@ -15,8 +15,9 @@ import { DocumentError } from '../errors.ts'
 import type { ListRequest } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { addAttachmentRoutes } from './attachment-routes.ts'
-import { bodyGate } from './body-gate.ts'
+import { ByteBudget } from './byte-budget.ts'
 import { readListQuery } from './list-query.ts'
+import { withBody } from './request-body.ts'
 import { takeTurns } from './request-turns.ts'
 import { declareAccess } from './route-access.ts'
 import { HttpError, answerErrors, answerMethodNotAllowed, answerNotFound } from './problem.ts'
@@ -60,6 +61,8 @@ export interface DocumentsRouterOptions {
   readonly attachments: AttachmentStore | null
   readonly maxAttachmentBytes: number
   readonly maxHttpBodyBytes: number
+  /** Somebody who takes nothing of an answer for this long is left. */
+  readonly outboxStallMs: number
   /** Null: any. */
   readonly allowedHosts: readonly string[] | null
   /** From one address. */
@@ -78,7 +81,10 @@ type Handler = (request: NamedRequest, response: express.Response) => Promise<vo
 
 /** `/documents…`: list, read, write and delete documents over HTTP. */
 export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptions): Router {
-  const { maxUpdateBytes, logger, handleLimitHit } = options
+  const { maxUpdateBytes, maxHttpBodyBytes, outboxStallMs, logger, handleLimitHit } = options
+  // One each: readers take no room from writers.
+  const bodies = new ByteBudget(maxHttpBodyBytes)
+  const answers = new ByteBudget(maxHttpBodyBytes)
   const router = express.Router({ caseSensitive: true })
   router.use('/documents', checkHost(options.allowedHosts))
   router.use('/documents', limitRate(options.httpRequestsPerMinute), takeTurns(options.clock))
@@ -108,6 +114,12 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
     const isJson = type === JSON_TYPE
     const state = isJson ? await api.readJson(name) : await api.readUpdate(name)
     if (state === null) throw new HttpError('document-not-found', 'there is no such document')
+    if (response.destroyed) return
+    const body = 'json' in state ? Buffer.from(JSON.stringify(state.json)) : viewOf(state.update)
+    // In memory until the reader has taken it, and one that takes nothing is left.
+    const held = answers.open()
+    held.add(body.length)
+    response.on('close', held.release).setTimeout(outboxStallMs)
     response.set({
       Vary: 'Accept, Authorization',
       'Cache-Control': 'private, no-cache',
@@ -118,11 +130,7 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
     })
     // A shared type is called whatever people like; nothing of it may be taken for a page.
     response.set({ 'X-Content-Type-Options': 'nosniff', 'Content-Type': type })
-    if ('json' in state) response.send(JSON.stringify(state.json))
-    else
-      response.send(
-        Buffer.from(state.update.buffer, state.update.byteOffset, state.update.byteLength),
-      )
+    response.send(body)
   }
 
   const deleteDocument: Handler = async (_request, response) => {
@@ -136,16 +144,21 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
     next()
   }
 
-  const gate = bodyGate(options.maxHttpBodyBytes)
-
-  const applyUpdate: Handler = async (request, response) => {
-    const { name, user } = admittedOf(response)
-    if (!Buffer.isBuffer(request.body) || request.body.length === 0)
-      throw new DocumentError('malformed-update', 'the request has no body; send a Yjs V1 update')
-    // An exact copy: Node hands out small bodies as views of a pool that they would keep alive.
-    const { seq } = await api.applyUpdate(name, new Uint8Array(request.body), user)
-    response.json({ seq })
-  }
+  const applyUpdate = withBody({
+    maxBytes: maxUpdateBytes,
+    budget: bodies,
+    tooLarge: () =>
+      new DocumentError('update-too-large', `an update may have at most ${maxUpdateBytes} bytes`, {
+        limit: 'maxUpdateBytes',
+      }),
+    handle: async (update, _request, response) => {
+      const { name, user } = admittedOf(response)
+      if (update.length === 0)
+        throw new DocumentError('malformed-update', 'the request has no body; send a Yjs V1 update')
+      const { seq } = await api.applyUpdate(name, update, user)
+      response.json({ seq })
+    },
+  })
 
   router
     .route('/documents')
@@ -166,12 +179,19 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
     .all(answerMethodNotAllowed('GET', 'HEAD', 'DELETE'))
   router
     .route('/documents/:name/updates')
-    .post(admit('write'), checkType, gate, readBody(maxUpdateBytes), applyUpdate)
+    .post(admit('write'), checkType, applyUpdate)
     .all(answerMethodNotAllowed('POST'))
   const { attachments: store, maxAttachmentBytes } = options
   const admittedName = (response: Response): DocumentName => admittedOf(response).name
   if (store !== null)
-    addAttachmentRoutes(router, { store, maxAttachmentBytes, gate, admit, admittedName })
+    addAttachmentRoutes(router, {
+      store,
+      maxAttachmentBytes,
+      budget: bodies,
+      stallMs: outboxStallMs,
+      admit,
+      admittedName,
+    })
   router.use(answerNotFound)
   router.use(answerErrors(logger, handleLimitHit))
   return router
@@ -223,25 +243,8 @@ function forward(
   }
 }
 
-function readBody(maxUpdateBytes: number): RequestHandler<{ name: string }> {
-  const parse = express.raw({ type: UPDATE_TYPE, limit: maxUpdateBytes })
-  return (request, response, next) => {
-    parse(request as Request, response, (error: unknown) => {
-      if (isTooLarge(error))
-        next(
-          new DocumentError(
-            'update-too-large',
-            `an update may have at most ${maxUpdateBytes} bytes`,
-            { limit: 'maxUpdateBytes' },
-          ),
-        )
-      else next(error)
-    })
-  }
-}
-
-function isTooLarge(error: unknown): boolean {
-  return error instanceof Error && 'type' in error && error.type === 'entity.too.large'
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function nameOf(request: NamedRequest): DocumentName {

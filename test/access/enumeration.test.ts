@@ -94,6 +94,7 @@ test('T50 [REQ7] every HTTP route declares the access it needs, and asks for it'
     attachments: new AttachmentStore({ directory: '', maxBytesPerDocument: 0 }),
     maxAttachmentBytes: 1000,
     maxHttpBodyBytes: 1000,
+    outboxStallMs: 1000,
     httpRequestsPerMinute: 1000,
     logger: silentLogger,
     clock: systemClock,

@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import express from 'express'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDocumentServer, levelStorage, type ServerOptions } from 'y-rooms/server'
+import type { DocumentName } from '../../protocol/index.ts'
+import { AttachmentStore } from '../../src/attachments/attachment-store.ts'
 import { tempDirectory } from '../support/temp-directory.ts'
 import { ask, type HttpAnswer } from './http-client.ts'
 
@@ -47,7 +49,8 @@ async function scene(options: Partial<ServerOptions> = {}) {
   return {
     attachments,
     errors,
-    get: (name: string, id: string): Promise<HttpAnswer> => ask(url, path(name, id)),
+    get: (name: string, id: string, headers: Record<string, string> = {}): Promise<HttpAnswer> =>
+      ask(url, path(name, id), { headers }),
     post: (name: string, body: Uint8Array, type = 'image/png'): Promise<HttpAnswer> =>
       ask(url, path(name), {
         method: 'POST',
@@ -98,6 +101,47 @@ test('[HTTP7] an image is given back as it was taken, as a picture and nothing e
     idOf(PNG).slice(1),
   ])
     expect((await get(name, id)).status, id).toBe(404)
+})
+
+test('[HTTP7] an image is acknowledged when every directory on the way to it is on the disk, at the second attempt as well', async () => {
+  const above = await tempDirectory()
+  const directory = join(above, 'made', 'attachments')
+  const own = directoryOf(directory, 'draft')
+  const synced: string[] = []
+  let isBroken = true
+  const store = new AttachmentStore({
+    directory,
+    maxBytesPerDocument: 10_000,
+    syncDirectory: async (path) => {
+      // Not before the file has its name.
+      expect(await readdir(own)).toEqual([idOf(PNG)])
+      if (isBroken && path === join(above, 'made')) throw new Error('the disk is gone')
+      synced.push(path)
+    },
+  })
+  const put = (): Promise<string> => store.put('draft' as DocumentName, PNG)
+  await expect(put()).rejects.toMatchObject({ code: 'storage-unavailable' })
+  isBroken = false
+  synced.length = 0
+  expect(await put()).toBe(idOf(PNG))
+  expect(synced.slice(0, 4)).toEqual([own, directory, join(above, 'made'), above])
+  expect(synced.at(-1)).toBe('/')
+  // From now on only what may have changed.
+  synced.length = 0
+  await put()
+  expect(synced).toEqual([own, directory])
+})
+
+test('[HTTP7] an image comes in parts and on conditions, as browsers ask for them', async () => {
+  const { post, get } = await scene()
+  const image = sized(4000)
+  expect((await post('draft', image)).status).toBe(201)
+  const whole = await get('draft', idOf(image))
+  expect(whole.body.equals(image)).toBe(true)
+  const part = await get('draft', idOf(image), { Range: 'bytes=1000-1999' })
+  expect([part.status, part.body.equals(image.subarray(1000, 2000))]).toEqual([206, true])
+  const same = await get('draft', idOf(image), { 'If-None-Match': String(whole.headers['etag']) })
+  expect([same.status, same.body.length]).toEqual([304, 0])
 })
 
 test('[HTTP7] what is no image is refused, whatever it is called', async () => {

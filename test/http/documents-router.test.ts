@@ -24,6 +24,7 @@ async function setUp(logger: Logger = silentLogger) {
       attachments: null,
       maxAttachmentBytes: 0,
       maxHttpBodyBytes: 1_000_000,
+      outboxStallMs: 30_000,
       httpRequestsPerMinute: 1_000_000,
       logger,
       clock: systemClock,
