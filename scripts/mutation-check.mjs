@@ -118,6 +118,9 @@ async function failingTests(tests) {
     ...tests,
     '--reporter=json',
     `--outputFile=${report}`,
+    // What a mutant never does is not waited for as long as a slow machine may take.
+    '--testTimeout=60000',
+    '--expect.poll.timeout=15000',
   ])
   if (status === 0) return []
   if (isLate) return ['a loop without end']

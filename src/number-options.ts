@@ -62,7 +62,8 @@ export const NUMBER_OPTIONS = {
     min: 0,
     max: 86_400_000,
     unit: 'ms',
-    effect: 'How long a document without members stays in memory.',
+    effect:
+      'How long a document without members stays in memory; one that was never written goes at once.',
   },
   recentBytes: {
     default: 256 * 1024,

@@ -13,7 +13,12 @@ export function clientAddress(
   const header = headers['x-forwarded-for']
   if (trustedProxies === 0 || header === undefined) return remoteAddress
   const hops = [header].flat().join(',').split(',')
-  return hops.at(-Math.min(trustedProxies, hops.length))?.trim() || remoteAddress
+  return withoutPort(hops.at(-Math.min(trustedProxies, hops.length))?.trim() ?? '') || remoteAddress
+}
+
+/** Some proxies write the port of the connection behind the address, which is another one each time. */
+function withoutPort(hop: string): string {
+  return /^\[([^\]]*)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop
 }
 
 /** What is counted as one address: an IPv4 address, or the 64 bits of IPv6 that a customer or a server gets. */

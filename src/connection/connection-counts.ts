@@ -28,11 +28,14 @@ export class ConnectionCounts {
       })
   }
 
-  /** A connection is open, until what is returned is called. */
+  /** A connection is open, until what is returned is called. To call it twice does nothing. */
   add(address: string, userId: string | null): () => void {
+    let isOpen = true
     change(this.#byAddress, address, 1)
     if (userId !== null) change(this.#byUser, userId, 1)
     return () => {
+      if (!isOpen) return
+      isOpen = false
       change(this.#byAddress, address, -1)
       if (userId !== null) change(this.#byUser, userId, -1)
     }

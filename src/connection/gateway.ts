@@ -106,6 +106,8 @@ export class Gateway {
   readonly #services: ConnectionServices
   readonly #connections = new Set<Connection>()
   readonly #identities = new WeakMap<Socket, Identity>()
+  /** What gives up the place among the counted connections that each of them has. */
+  readonly #places = new WeakMap<Socket, () => void>()
   readonly #counts: ConnectionCounts
   readonly #namespaces = new Set<Namespace>()
   readonly #detach: (() => void | Promise<void>)[] = []
@@ -281,7 +283,13 @@ export class Gateway {
     admitting.add(conn)
     try {
       const identity = await this.#identify(handshake)
-      this.#counts.assertRoom(this.#addressGroup(handshake), identity.user?.id ?? null)
+      const place = [this.#addressGroup(handshake), identity.user?.id ?? null] as const
+      this.#counts.assertRoom(...place)
+      // At once: of many that ask in one moment all would find the same place free. One that a middleware of the host
+      // refuses later is an open connection all the same.
+      const leave = this.#counts.add(...place)
+      conn.once('close', leave)
+      this.#places.set(socket, leave)
       this.#identities.set(socket, identity)
     } finally {
       admitting.delete(conn)
@@ -380,10 +388,6 @@ export class Gateway {
     }
     connected.add(conn)
     guard?.handleEntered(conn)
-    const release = this.#counts.add(
-      this.#addressGroup(socket.handshake),
-      identity.user?.id ?? null,
-    )
     const transport = new SocketTransport(socket, frames, {
       clock,
       softBytes: outboxSoftBytes,
@@ -400,7 +404,7 @@ export class Gateway {
     })
     socket.once('disconnect', () => {
       connected.delete(conn)
-      release()
+      this.#places.get(socket)?.()
       guard?.handleLeft(conn as unknown as GuardedEngine)
       peer.handleDisconnect()
     })

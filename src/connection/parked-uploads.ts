@@ -7,9 +7,16 @@ export interface Upload {
 }
 
 interface Parked {
-  readonly upload: Upload
+  /** How many bytes the whole update has. */
+  readonly size: number
+  /** What has arrived, at the beginning of as much memory as is counted. */
+  readonly bytes: Uint8Array
+  readonly received: number
   readonly expiresAt: number
 }
+
+/** What one takes beside its bytes. */
+const OVERHEAD_BYTES = 1024
 
 /**
  * Uploads whose connection was lost, for as long as their client may be coming back. Bounded by time and by bytes over all
@@ -33,7 +40,7 @@ export class ParkedUploads {
     this.#keepMs = keepMs
   }
 
-  /** What has arrived of all that is kept. */
+  /** What all that is kept takes in memory. */
   get bytes(): number {
     return this.#bytes
   }
@@ -53,11 +60,21 @@ export class ParkedUploads {
 
   park(name: string, upload: Upload): void {
     this.#drop(name)
-    if (this.#isClosed || upload.received === 0 || upload.received > this.#maxBytes) return
-    this.#parked.set(name, { upload, expiresAt: this.#clock.now() + this.#keepMs })
-    this.#bytes += upload.received
+    const { received } = upload
+    if (this.#isClosed || received === 0 || received > this.#maxBytes) return
+    // A large buffer of which little is in use would take more than is counted, or count more than has arrived.
+    const isMostlyFull =
+      received * 2 >= upload.bytes.length && upload.bytes.length <= this.#maxBytes
+    const parked: Parked = {
+      size: upload.bytes.length,
+      bytes: isMostlyFull ? upload.bytes : upload.bytes.slice(0, received),
+      received,
+      expiresAt: this.#clock.now() + this.#keepMs,
+    }
+    this.#parked.set(name, parked)
+    this.#bytes += memoryOf(parked)
     for (const oldest of this.#parked.keys()) {
-      if (this.#bytes <= this.#maxBytes) break
+      if (this.#bytes <= this.#maxBytes || oldest === name) break
       this.#drop(oldest)
     }
     this.#awaitExpiry()
@@ -67,9 +84,13 @@ export class ParkedUploads {
   take(name: string, size: number): Upload | null {
     this.#held.get(name)?.()
     const parked = this.#parked.get(name)
-    if (parked === undefined || parked.upload.bytes.length !== size) return null
+    if (parked === undefined || parked.size !== size) return null
     this.#drop(name)
-    return parked.upload
+    const { bytes, received } = parked
+    if (bytes.length === size) return { bytes, received }
+    const whole = new Uint8Array(size)
+    whole.set(bytes)
+    return { bytes: whole, received }
   }
 
   close(): void {
@@ -84,7 +105,7 @@ export class ParkedUploads {
     const parked = this.#parked.get(name)
     if (parked === undefined) return
     this.#parked.delete(name)
-    this.#bytes -= parked.upload.received
+    this.#bytes -= memoryOf(parked)
     if (this.#parked.size > 0) return
     this.#cancelExpiry?.()
     this.#cancelExpiry = null
@@ -101,4 +122,8 @@ export class ParkedUploads {
       this.#awaitExpiry()
     })
   }
+}
+
+function memoryOf({ bytes }: Parked): number {
+  return bytes.length + OVERHEAD_BYTES
 }

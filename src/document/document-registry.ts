@@ -150,10 +150,16 @@ export class DocumentRegistry {
       return
     }
     entry.cancelUnload?.()
-    entry.cancelUnload = this.#options.clock.setTimer(this.#options.idleUnloadMs, () => {
+    entry.cancelUnload = this.#options.clock.setTimer(this.#idleMs(entry), () => {
       entry.cancelUnload = null
       void this.#unload(name, entry)
     })
+  }
+
+  /** There is no end of names that nobody has written under; who joins and leaves one after the other must not fill the memory. */
+  #idleMs({ document }: Entry): number {
+    const isUnwritten = document !== null && document.head === 0 && document.isSettled
+    return isUnwritten ? 0 : this.#options.idleUnloadMs
   }
 
   async #unload(name: DocumentName, entry: Entry): Promise<void> {

@@ -8,6 +8,8 @@ const code = (expected: string): Error => expect.objectContaining({ code: expect
 const bytes = (...values: number[]): Uint8Array => new Uint8Array(values)
 const NOTHING = bytes()
 const KEEP_MS = 60_000
+/** What one that is kept is counted as, beside its bytes. */
+const PARKED_OVERHEAD = 1024
 
 /** The uploads of connections to one server. `add` is for document 1. */
 function scene({ parkedBytes = 100, maxUpdateBytes = 10 } = {}) {
@@ -144,10 +146,36 @@ describe('uploads', () => {
     second.add({ upload: 1, offset: 0, size: 10, key: 'second' }, bytes(1, 2, 3))
     second.uploads.leave(1)
     // Both do not fit: the older one is gone.
-    expect(parked.bytes).toBe(3)
+    expect(parked.bytes).toBe(3 + PARKED_OVERHEAD)
     expect(connect().add({ upload: 1, offset: 0, size: 10, key: 'first' }, NOTHING)).toBe(0)
     clock.advance(KEEP_MS)
     expect(parked.bytes).toBe(0)
     expect(connect().add({ upload: 1, offset: 0, size: 10, key: 'second' }, NOTHING)).toBe(0)
+  })
+
+  test('[UP3] what is kept is counted as what it takes, however much was announced, and goes on whole', () => {
+    const { uploads, add, connect, parked } = scene({
+      parkedBytes: 100_000,
+      maxUpdateBytes: 100_000,
+    })
+    for (let one = 0; one < 1000; one++) {
+      add({ upload: 1, offset: 0, size: 90_000, key: `little ${one}` }, bytes(7))
+      uploads.leave(1)
+    }
+    // A byte of each, and what it takes to know of it.
+    expect(parked.bytes).toBeLessThanOrEqual(100_000)
+    expect(parked.bytes).toBeGreaterThan(50 * PARKED_OVERHEAD)
+    const question = { upload: 1, offset: 0, size: 90_000, key: 'little 0' }
+    expect(connect().add(question, NOTHING)).toBe(0)
+    const last = connect()
+    expect(last.add({ ...question, key: 'little 999' }, NOTHING)).toBe(1)
+    last.add({ ...question, offset: 1 }, new Uint8Array(89_999).fill(8))
+    const whole = last.take(1)
+    expect([whole.length, whole[0], whole[1], whole.at(-1)]).toEqual([90_000, 7, 8, 8])
+    // More than half of it: the buffer stays, and counts whole.
+    add({ ...question, key: 'most' }, new Uint8Array(60_000))
+    uploads.leave(1)
+    expect(parked.bytes).toBeGreaterThan(90_000)
+    expect(parked.bytes).toBeLessThanOrEqual(100_000)
   })
 })

@@ -111,6 +111,19 @@ describe('the registry of open documents', () => {
     expect([registry.size, clock.pendingTimers]).toEqual([0, 0])
   })
 
+  test('[UNLOAD1] a document that nobody has written goes with its last member; one that was written stays for a while', async () => {
+    const { clock, registry, write } = await scene()
+    for (let name = 0; name < 100; name++)
+      (await registry.acquire(`unwritten ${name}` as DocumentName)).release()
+    clock.advance(0)
+    expect([registry.size, clock.pendingTimers]).toEqual([0, 0])
+    const lease = await registry.acquire(NAME)
+    await write(lease.document, ['x'])
+    lease.release()
+    clock.advance(IDLE_MS - 1)
+    expect(registry.size).toBe(1)
+  })
+
   test('T2 when all leave during the load, nothing stays in memory', async () => {
     const { clock, storage, registry } = await scene()
     const held = storage.hold('head')

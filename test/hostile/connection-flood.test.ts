@@ -177,6 +177,26 @@ test('T28 [LIM4] behind a trusted proxy each client has an address of its own, w
   expect(await from('198.51.100.7, 192.0.2.1')).toBe('too-many-connections')
   expect(await from('2001:db8:0:1::1')).toBe('connected')
   expect(await from('2001:db8::1:0:0:0:2')).toBe('too-many-connections')
+  // With the port of that connection, as some proxies write it.
+  expect(await from('192.0.2.1:50123')).toBe('too-many-connections')
+  expect(await from('[2001:db8:0:1::1]:50124')).toBe('too-many-connections')
+})
+
+test('[LIM4] of many connections of one user that are let in at one moment no more come in than there may be', async () => {
+  let letIn = (): void => undefined
+  const moment = new Promise<void>((resolve) => (letIn = resolve))
+  let waiting = 0
+  const scene = await limitScene({
+    maxConnectionsPerUser: 2,
+    authenticate: async () => {
+      if (++waiting === 10) letIn()
+      await moment
+      return { id: 'ada' }
+    },
+  })
+  const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => scene.connect()))
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(2)
+  expect(await scene.hits('maxConnectionsPerUser')).toBe(8)
 })
 
 test('[LIM4] connections of one user, whatever the address, and others are let in', async () => {
