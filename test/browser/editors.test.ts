@@ -95,8 +95,6 @@ describe.skipIf(executablePath === undefined)('the editor gallery in a browser',
       for (const person of both) expect(await written(person, selector)).toBe(text)
       expect([...ada.problems, ...ben.problems]).toEqual([])
     },
-    // Three servers come and go; on a machine that has other work, a half of this.
-    90_000,
   )
 
   // These begin an empty document by themselves. So does Slate, which cannot draw one otherwise.
@@ -113,6 +111,5 @@ describe.skipIf(executablePath === undefined)('the editor gallery in a browser',
       await badge(ada, 'Offline – all edits saved')
       expect(ada.problems).toEqual([])
     },
-    60_000,
   )
 })

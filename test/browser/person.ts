@@ -5,7 +5,7 @@ import type {
   ConsoleMessage,
   Page,
 } from 'playwright-core'
-import { PATIENCE_MS } from '../support/chromium.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 /** Somebody with a browser of their own, and what went wrong in it. */
 export interface Person {

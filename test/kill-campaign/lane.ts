@@ -27,9 +27,9 @@ export interface LaneOptions {
 }
 
 /** A round that takes longer hangs. */
-const ROUND_MS = 90_000
+const ROUND_MS = 300_000
 /** `closeTimeoutMs` is 5 s; the rest is for a busy machine. */
-const SIGTERM_MS = 10_000
+const SIGTERM_MS = 60_000
 /** Below the ports that systems give to outgoing connections, so that nobody takes it while the server is down. */
 const FIRST_PORT = 20_000
 const PORTS = 10_000

@@ -35,7 +35,7 @@ const ENDING_CODES = ['server-closing']
 const DELETING_CODES = ['document-deleted', 'document-reset', 'not-joined']
 
 /** A connection that is lost this long before the server is gone was lost for another reason. */
-const LOST_MS = 5000
+const LOST_MS = 30_000
 
 /** Resolves when the server is gone and nobody is at anything any more. */
 export async function runLoad(options: LoadOptions): Promise<void> {

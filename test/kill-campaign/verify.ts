@@ -10,7 +10,7 @@ import type { Resident } from './resident.ts'
 import { count, type Tally } from './tally.ts'
 
 /** Long enough for a machine that does other things; nothing waits for it when all is well. */
-const CONVERGE_MS = 20_000
+const CONVERGE_MS = 90_000
 
 /**
  * Reads a document from the restarted server before anybody has sent anything, and compares it with what is owed. Leaves the

@@ -89,7 +89,6 @@ describe('T10 T11 [ST15] [ST16] files that are broken', () => {
         if (harm !== 'removed') expect(outcome.kept).toHaveLength(1)
       }
     },
-    120_000,
   )
 
   test.each([

@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { expect, onTestFinished } from 'vitest'
 import type { ServerOptions } from 'y-rooms/server'
-import { PATIENCE_MS } from './chromium.ts'
+import { PATIENCE_MS } from './patience.ts'
 import { startProxy, type CuttableProxy } from './cuttable-proxy.ts'
 import { startServer, type RunningServer } from './running-server.ts'
 import { tempDirectory } from './temp-directory.ts'

@@ -1,10 +1,8 @@
 import { chromium, type Browser, type BrowserContext } from 'playwright-core'
+import { PATIENCE_MS } from './patience.ts'
 
 /** Where `npm test` found or installed it; without it there is nothing to drive. */
 export const executablePath = process.env['CHROMIUM']
-
-/** For what is to appear: how long a machine under load may take, not how long it should. */
-export const PATIENCE_MS = 120_000
 
 const ARGUMENTS = [
   '--no-sandbox',

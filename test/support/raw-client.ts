@@ -77,7 +77,7 @@ export class RawClient {
   }
 
   request<Answer>(event: string, ...args: unknown[]): Promise<Answer | Refusal> {
-    return this.socket.timeout(20_000).emitWithAck(event, ...args) as Promise<Answer | Refusal>
+    return this.socket.timeout(120_000).emitWithAck(event, ...args) as Promise<Answer | Refusal>
   }
 
   async join(

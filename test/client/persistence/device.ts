@@ -12,6 +12,7 @@ import { readRows, type StoredRows } from '../../../client/persistence/document-
 import { ManualClock } from '../manual-clock.ts'
 import { joined, ScriptedNetwork, type ScriptedWire } from '../scripted-network.ts'
 import type { JoinAnswer } from '../../../protocol/index.ts'
+import { eventually } from '../../support/patience.ts'
 
 /** Each test has a device of its own, with nothing stored. */
 export function freshDevice(): void {
@@ -85,7 +86,7 @@ export function visit(options: ProviderOptions & { database?: string } = {}): Vi
       return wire
     },
     stored: () =>
-      vi.waitFor(() => {
+      eventually(() => {
         if (!persistence.isStored) throw new Error('not stored yet')
       }),
     leave,

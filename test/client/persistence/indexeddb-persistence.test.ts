@@ -7,6 +7,7 @@ import { openDatabase, transact } from '../../../client/persistence/indexed-data
 import { ManualClock } from '../manual-clock.ts'
 import { OtherEditor } from '../scripted-network.ts'
 import { freshDevice, rowsOf, textOf, visit } from './device.ts'
+import { eventually } from '../../support/patience.ts'
 
 freshDevice()
 
@@ -44,7 +45,7 @@ async function addRow(database: string, update: Uint8Array): Promise<void> {
 }
 
 const untilStored = ({ persistence }: Local): Promise<void> =>
-  vi.waitFor(() => expect(persistence.isStored).toBe(true))
+  eventually(() => expect(persistence.isStored).toBe(true))
 
 describe('rows', () => {
   test('[LOCAL4] opening a document writes no row, with or without a server that has the same', async () => {
@@ -98,7 +99,7 @@ describe('rows', () => {
     const page = local()
     await page.persistence.whenSynced
     await addRow('draft', unread)
-    await vi.waitFor(async () => expect((await rowsOf('draft')).rows.length).toBeLessThan(3))
+    await eventually(async () => expect((await rowsOf('draft')).rows.length).toBeLessThan(3))
     expect(await textOf('draft')).toBe(`${'x'.repeat(600)}unread`)
     expect((await rowsOf('draft')).rows).toHaveLength(2)
   })
@@ -110,7 +111,7 @@ describe('rows', () => {
     for (let visits = 0; visits < 3; visits++) await addRow('draft', Y.encodeStateAsUpdate(doc))
     const page = local()
     await page.persistence.whenSynced
-    await vi.waitFor(async () => expect((await rowsOf('draft')).rows).toHaveLength(1))
+    await eventually(async () => expect((await rowsOf('draft')).rows).toHaveLength(1))
     expect(await textOf('draft')).toBe('x'.repeat(100_000))
   })
 
@@ -121,7 +122,7 @@ describe('rows', () => {
     first.type('mine')
     await first.persistence.whenSynced
     await untilStored(first)
-    await vi.waitFor(async () => expect((await rowsOf('draft')).rows).toHaveLength(2))
+    await eventually(async () => expect((await rowsOf('draft')).rows).toHaveLength(2))
     const { rows, pending } = await rowsOf('draft')
     expect(rows.filter(({ key }) => pending.has(key))).toHaveLength(1)
   })
@@ -166,16 +167,16 @@ describe('trouble', () => {
       throw new DOMException('full', 'QuotaExceededError')
     })
     page.type('a')
-    await vi.waitFor(() => expect(page.errors).toEqual(['persistence-quota']))
+    await eventually(() => expect(page.errors).toEqual(['persistence-quota']))
     expect(page.persistence.isStored).toBe(false)
     page.type('b')
     page.clock.advance(1000)
-    await vi.waitFor(() => expect(add).toHaveBeenCalledTimes(2))
+    await eventually(() => expect(add).toHaveBeenCalledTimes(2))
     expect(page.errors).toEqual(['persistence-quota'])
     expect((await rowsOf('draft')).rows).toEqual([])
     add.mockRestore()
     // The second failure sets its timer a moment after the call.
-    await vi.waitFor(() => {
+    await eventually(() => {
       page.clock.advance(1000)
       expect(page.persistence.isStored).toBe(true)
     })
@@ -235,7 +236,7 @@ describe('trouble', () => {
     await page.persistence.whenSynced
     const handles = killHandles(new DOMException('closing', 'InvalidStateError'), 2)
     page.type('a')
-    await vi.waitFor(() => expect(page.errors).toEqual(['persistence-failed']))
+    await eventually(() => expect(page.errors).toEqual(['persistence-failed']))
     expect(handles.size).toBe(2)
     expect(page.persistence.isStored).toBe(false)
     page.clock.advance(1000)
@@ -277,14 +278,14 @@ describe('two pages', () => {
     for (const page of [left, right]) page.join()
     const first = other.type('from the server')
     for (const page of [left, right]) page.network.wire.relay(7, 1, 1, first)
-    await vi.waitFor(async () => expect((await rowsOf('draft')).rows).toHaveLength(1))
+    await eventually(async () => expect((await rowsOf('draft')).rows).toHaveLength(1))
     // An edit of the other page builds on what it did not store.
     right.type(', continued')
     await right.stored()
     expect(await textOf('draft')).toBe('from the server, continued')
     await left.leave()
     right.network.wire.relay(7, 2, 2, other.type('!'))
-    await vi.waitFor(async () => expect(await textOf('draft')).toContain('!'))
+    await eventually(async () => expect(await textOf('draft')).toContain('!'))
   })
 })
 

@@ -1,9 +1,10 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { IndexedDBPersistence, type ProviderOptions } from '../../../client/index.ts'
 import { scene, type Scene } from '../scene.ts'
 import { joined } from '../scripted-network.ts'
 import { freshDevice, visit } from './device.ts'
+import { eventually } from '../../support/patience.ts'
 
 freshDevice()
 
@@ -53,7 +54,7 @@ async function learnOfReset(): Promise<Scene & { readonly resets: Uint8Array[] }
 test('T15 [SYNC8] what is typed while the old copy is being set aside is handed over too', async () => {
   const { type, resets } = await learnOfReset()
   type('meanwhile')
-  await vi.waitFor(() => expect(resets).toHaveLength(1))
+  await eventually(() => expect(resets).toHaveLength(1))
   const handed = new Y.Doc()
   Y.applyUpdate(handed, resets[0] as Uint8Array)
   expect(handed.getText('body').toJSON()).toBe('before meanwhile')
@@ -67,12 +68,12 @@ test('T15 [SYNC8] whoever disconnects and connects meanwhile gets one new docume
   provider.connect()
   clock.endTurn()
   await expect(whenSaved).rejects.toMatchObject({ code: 'document-reset' })
-  await vi.waitFor(() => expect(resets).toHaveLength(1))
+  await eventually(() => expect(resets).toHaveLength(1))
   await provider.whenLocalSynced
   clock.endTurn()
   expect(network.wire.state).toBe('opening')
   network.wire.open()
-  await vi.waitFor(() => network.wire.take('join').answer(joined({ epoch: 'epoch-2' })))
+  await eventually(() => network.wire.take('join').answer(joined({ epoch: 'epoch-2' })))
   expect([provider.synced, resets.length]).toEqual([true, 1])
   const copy = provider.persistence as IndexedDBPersistence
   expect(await copy.asideCopies()).toHaveLength(1)

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import { freshDevice, rowsOf, visit } from './device.ts'
+import { eventually } from '../../support/patience.ts'
 
 freshDevice()
 
@@ -35,7 +36,7 @@ test('[LOCAL10] T61 what a page stored after another had read the database is ta
   expect(staying.text()).toBe('')
   staying.persistence.handlePageGone()
   staying.clock.advance(2000)
-  await vi.waitFor(() => expect(staying.text()).toBe('last words'))
+  await eventually(() => expect(staying.text()).toBe('last words'))
   expect(staying.provider.saveState).toBe('saved-locally')
   const upload = staying.join().take('update')
   const server = new Y.Doc()
@@ -44,7 +45,7 @@ test('[LOCAL10] T61 what a page stored after another had read the database is ta
   upload.answer({ ok: true, seq: 1, entry: true })
   expect(staying.provider.saveState).toBe('saved')
   staying.clock.advance(250)
-  await vi.waitFor(async () => expect((await rowsOf('draft')).pending.size).toBe(0))
+  await eventually(async () => expect((await rowsOf('draft')).pending.size).toBe(0))
 })
 
 test('[LOCAL10] marks of a page that is gone are taken off without an upload when the server has their changes', async () => {
@@ -60,7 +61,7 @@ test('[LOCAL10] marks of a page that is gone are taken off without an upload whe
   expect((await rowsOf('draft')).pending.size).toBe(1)
   staying.persistence.handlePageGone()
   staying.clock.advance(2000)
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     staying.clock.advance(250)
     expect((await rowsOf('draft')).pending.size).toBe(0)
   })

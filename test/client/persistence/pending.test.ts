@@ -4,6 +4,7 @@ import * as Y from 'yjs'
 import { IndexedDBPersistence } from '../../../client/index.ts'
 import { joined, OtherEditor } from '../scripted-network.ts'
 import { freshDevice, rowsOf, textOf, visit } from './device.ts'
+import { eventually } from '../../support/patience.ts'
 
 freshDevice()
 
@@ -73,7 +74,7 @@ test('T62 what is loaded is not uploaded, deletions included', async () => {
   const first = visit()
   await first.provider.whenLocalSynced
   first.join({ seq: 1, stateVector: other.stateVector, updates: [server] })
-  await vi.waitFor(async () => expect(await textOf('draft')).toBe('the server'))
+  await eventually(async () => expect(await textOf('draft')).toBe('the server'))
   await first.leave()
   const second = visit()
   await second.provider.whenLocalSynced
@@ -130,7 +131,7 @@ test('T15 [LOCAL6] a page that stays open while another sets the copy aside writ
   await other.provider.whenLocalSynced
   await other.persistence.setAside()
   stale.type('more')
-  await vi.waitFor(() => expect(stale.errors).toContain('document-reset'))
+  await eventually(() => expect(stale.errors).toContain('document-reset'))
   expect(stale.provider.saveState).toBe('unsaved')
   expect((await rowsOf('draft')).rows).toEqual([])
 })
@@ -143,7 +144,7 @@ test('T15 [LOCAL6] of two pages that heard of different histories, the later one
   await first.stored()
   later.join({ epoch: 'two' }).break()
   later.type('of the other')
-  await vi.waitFor(() => expect(later.errors).toContain('document-reset'))
+  await eventually(() => expect(later.errors).toContain('document-reset'))
   expect(later.provider.saveState).toBe('unsaved')
   await later.persistence.setAside()
   expect((await rowsOf('draft')).label.epoch).toBe('one')
@@ -211,7 +212,7 @@ test('[LOCAL9] the join waits for the copy, but not for ever', async () => {
   // Nobody knows whether the copy holds what no server has.
   expect(page.provider.saveState).toBe('saving')
   page.clock.advance(20_000)
-  await vi.waitFor(() => expect(page.errors).toContain('persistence-blocked'))
+  await eventually(() => expect(page.errors).toContain('persistence-blocked'))
   vi.spyOn(page.persistence, 'destroy').mockResolvedValue()
 })
 

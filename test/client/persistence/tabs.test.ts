@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { ScriptedTabs } from '../scripted-tabs.ts'
 import { freshDevice, rowsOf, textOf, visit, type Visit } from './device.ts'
+import { eventually } from '../../support/patience.ts'
 
 freshDevice()
 
@@ -15,7 +16,7 @@ async function openPages(tabs: ScriptedTabs, count: number, database?: string): 
 
 /** Until the page has stored what it was to store, and the others know. */
 async function storedBy(page: Visit | undefined, tabs: ScriptedTabs): Promise<void> {
-  await vi.waitFor(() => expect(page?.persistence.isOwnStored).toBe(true))
+  await eventually(() => expect(page?.persistence.isOwnStored).toBe(true))
   tabs.deliver()
 }
 
@@ -44,7 +45,7 @@ test('[TAB12] T67 a tab that cannot store, or says no more, is not relied on: th
   left?.type('a')
   tabs.deliver()
   // It has stored it, but is frozen before it can say so.
-  await vi.waitFor(() => expect(left?.persistence.isOwnStored).toBe(true))
+  await eventually(() => expect(left?.persistence.isOwnStored).toBe(true))
   tabs.lose()
   expect(right?.provider.saveState).toBe('unsaved')
   right?.clock.advance(2000)
