@@ -370,5 +370,5 @@ it(
     fc.assert(fc.property(fc.integer(), play), { numRuns: RUNS })
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(RUNS / 10)
   },
-  30_000 + 2 * RUNS,
+  240_000 + 2 * RUNS,
 )
