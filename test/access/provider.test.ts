@@ -53,9 +53,10 @@ test('T53 [AUTH2] [AUTH3] a token function keeps a provider in the document past
   const { url, clock } = await accessServer()
   const asked: string[] = []
   const provider = open(url, {
-    token: (reason) => {
+    token: async (reason) => {
+      const made = await token(clock, { exp: Math.floor(clock.now() / 1000) + 60 })
       asked.push(reason)
-      return token(clock, { exp: Math.floor(clock.now() / 1000) + 60 })
+      return made
     },
   })
   await provider.whenSynced

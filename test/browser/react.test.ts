@@ -63,7 +63,7 @@ describe.skipIf(executablePath === undefined)('React in a browser', () => {
     }
     // StrictMode, which makes every effect twice, has left one socket each.
     expect(await ada.evaluate(() => effects)).toBe(2)
-    expect(await countConnections(server)).toBe(2)
+    await expect.poll(() => countConnections(server)).toBe(2)
 
     await ada.getByText('type').click()
     await shows(ben, 'text', 'Ada ')
@@ -74,7 +74,7 @@ describe.skipIf(executablePath === undefined)('React in a browser', () => {
     await shows(ben, 'others', '')
     const watcher = await RawClient.connect(server.url)
     onTestFinished(() => watcher.close())
-    expect(await countConnections(server)).toBe(2)
+    await expect.poll(() => countConnections(server)).toBe(2)
     await ada.locator('#toggle').click()
     await shows(ben, 'others', 'Ada')
     await shows(ada, 'text', 'Ada ')

@@ -81,7 +81,7 @@ describe.skipIf(executablePath === undefined)('pages of a server that wants toke
 
   test('a token that ends while one writes: what was written stays, and a new one saves it', async () => {
     const apps = await serveApps(undefined, ENVIRONMENT)
-    const ends = await mint('--expires', '4s')
+    const ends = await mint('--expires', '30s')
     const ada = await arrive(browser, 'Ada', `${apps.url}/rich-text/#plan&token=${ends}`)
     await ada.page.locator('.tiptap').click()
     await asked(ada, 'Your token has ended')

@@ -2,6 +2,7 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { seriousFaults } from './accessibility.ts'
 import { executablePath, launchChromium } from '../support/chromium.ts'
+import { eventually } from '../support/patience.ts'
 import { readDocument } from '../support/raw-client.ts'
 import { arrive, badge, type Person } from './person.ts'
 import { serveApps } from './served-apps.ts'
@@ -148,7 +149,7 @@ describe.skipIf(executablePath === undefined)('the whiteboard in a browser', () 
     apps.network.restore()
     await Promise.all([shows(ada, 5), shows(ben, 5)])
     await Promise.all([badge(ada, 'Saved'), badge(ben, 'Saved')])
-    await expect.poll(() => drawn(ada)).toEqual(await drawn(ben))
+    await eventually(async () => expect(await drawn(ada)).toEqual(await drawn(ben)))
 
     const before = await drawn(ben)
     await ben.page.reload()

@@ -160,10 +160,9 @@ describe('a running server', () => {
       await once(stuck, 'connect')
       stuck.write('POST /api/documents/b/updates HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n')
 
-      const toldAt = performance.now()
       server.process.kill(signal)
+      // After nine seconds it would give up, and say so with 1.
       expect(await server.whenExited()).toBe(0)
-      expect(performance.now() - toldAt).toBeLessThan(10_000)
       const again = await new CliProcess(['serve', '--port', '0', '--data', data]).whenListening()
       expect(await textOf(again, 'a')).toBe('acknowledged')
     },

@@ -213,7 +213,7 @@ describe('a namespace of the host', () => {
         return append(...args)
       }
     })
-    const documents = createDocumentServer({ storage: memory })
+    const documents = createDocumentServer({ storage: memory, closeTimeoutMs: 120_000 })
     documents.attach(host)
     const client = await RawClient.connect(url)
     const doc = new Y.Doc()

@@ -154,7 +154,12 @@ describe('T8 a write fails', () => {
       const directory = await tempDirectory()
       const server = await serve(
         directory,
-        ({ method }) => (isBroken && method === 'append' ? { kind } : null),
+        ({ method }) => {
+          if (!isBroken) return null
+          if (method === 'append') return { kind }
+          // Nor can she be told, by a retry, of what may be there all the same.
+          return method === 'head' || method === 'readEntries' ? { kind: 'refused' } : null
+        },
         { idleUnloadMs: 0 },
       )
       const ada = provide(server, 'draft')

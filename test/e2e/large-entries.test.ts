@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { SocketIOProvider } from 'y-rooms/client'
@@ -62,10 +63,7 @@ function open(url: string): Visit {
 }
 
 /** Text that does not compress. */
-const noise = (bytes: number): string =>
-  Buffer.from(
-    Uint8Array.from({ length: (bytes * 3) / 4 }, () => Math.floor(Math.random() * 256)),
-  ).toString('base64')
+const noise = (bytes: number): string => randomBytes((bytes * 3) / 4).toString('base64')
 
 const bodyOf = ({ doc }: Visit): Y.Text => doc.getText('body')
 

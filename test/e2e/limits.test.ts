@@ -85,7 +85,7 @@ const whenDisconnected = (socket: ServerSocket): Promise<void> =>
 
 describe('limits', () => {
   test('[OUT3] who asks for more and more and reads nothing costs a bounded amount, and is disconnected', async () => {
-    const { url, io } = await startHosted({ outboxStallMs: 1000 })
+    const { url, io } = await startHosted({ outboxStallMs: 5000 })
     const client = await connect(url)
     const { document, epoch } = await client.join('large', { clientId: 1 })
     await client.update(document, largeUpdate(250 * KIB))

@@ -81,6 +81,6 @@ describe('the main job', () => {
       expectEqualDocuments(compacted.doc, left)
       for (const { provider } of [restarted, compacted]) provider.destroy()
     },
-    limit === 'all' ? 1_800_000 : 120_000,
+    limit === 'all' ? 1_800_000 : 240_000,
   )
 })

@@ -34,6 +34,8 @@ beforeEach(async () => {
     // Short, since two tests wait for it; not so short that a busy machine misses a pong.
     pingIntervalMs: 1000,
     pingTimeoutMs: 9000,
+    // What is repeated unchanged is no answer to anything.
+    presenceRefreshMs: 20_000,
     authenticate: ({ auth }) =>
       typeof auth['name'] === 'string'
         ? { id: auth['name'], presence: { name: auth['name'] } }

@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import { levelStorage } from 'y-rooms/server'
+import { systemClock, type Clock } from '../../src/clock.ts'
 import { gatedStorage } from '../support/gated-storage.ts'
 import { RawClient, loadDocument, updateOf } from '../support/raw-client.ts'
 import { startServer } from '../support/running-server.ts'
@@ -8,9 +9,20 @@ import { tempDirectory } from '../support/temp-directory.ts'
 import { POSSIBLE_TRANSPORTS } from '../support/transport.ts'
 
 /** A document with some entries, and somebody in it. */
+/** The bounds of closing, which are seconds, are minutes: what is shown here is not that they hold. */
+const patientClock: Clock = {
+  ...systemClock,
+  setTimer: (delayMs, callback) =>
+    systemClock.setTimer(delayMs < 1000 ? delayMs : delayMs * 100, callback),
+}
+
 async function scene(pieces: readonly string[], transports?: string[]) {
   const storage = gatedStorage(levelStorage(await tempDirectory()))
-  const server = await startServer(storage, { recentBytes: 0 })
+  const server = await startServer(storage, {
+    recentBytes: 0,
+    closeTimeoutMs: 120_000,
+    clock: patientClock,
+  })
   onTestFinished(() => server.close())
   const connect = async (): Promise<RawClient> => {
     const client = await RawClient.connect(server.url, {}, transports)

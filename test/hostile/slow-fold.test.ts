@@ -11,7 +11,7 @@ test('T34 [LOG10] a document that Yjs takes for ever to fold is given up; others
   const { threadWorker: makeWorker } = (await import(built)) as {
     threadWorker: typeof threadWorker
   }
-  const worker = makeWorker(3000)
+  const worker = makeWorker(15_000)
   onTestFinished(() => worker.close())
   const length = 100_000
   // Every item lies, by its own account, between the beginning and a letter further left: Yjs walks over all between.

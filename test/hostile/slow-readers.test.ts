@@ -209,7 +209,11 @@ test('T23 [OUT3] fifty readers that ask and do not read cost bounded memory, and
 })
 
 test('T20 T23 [OUT4] one large message reaches a reader on a slow line, though it takes longer than the stall time', async () => {
-  const scene = await Scene.start({ outboxStallMs: 5000, outboxSoftBytes: 64 * KIB })
+  const scene = await Scene.start({
+    outboxStallMs: 5000,
+    outboxSoftBytes: 64 * KIB,
+    pingTimeoutMs: 300_000,
+  })
   const reader = await scene.reader('websocket', 10)
   // 1.5 MB a second: fourteen seconds for it, of which the kernel's buffers hide some.
   ;(reader as KernelReader & { throttle(bytesPerMs: number): void }).throttle(1500)
