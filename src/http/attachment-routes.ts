@@ -88,8 +88,8 @@ function notFound(): HttpError {
 function sendFile(response: Response, root: string, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     response.sendFile(name, { root, cacheControl: false }, (error: unknown) => {
-      // Gone since it was found, with its document; or a reader that went away in the middle, who is answered nothing.
-      if (!(error instanceof Error) || response.headersSent) resolve()
+      // Gone since it was found, with its document; or a reader that went away, who is answered nothing.
+      if (!(error instanceof Error) || response.headersSent || response.destroyed) resolve()
       else reject('code' in error && error.code === 'ENOENT' ? notFound() : error)
     })
   })
