@@ -85,6 +85,12 @@ interface Served {
   readonly connected: WeakSet<object>
   /** Engine connections whose credentials are being looked at: one question at a time. */
   readonly admitting: WeakSet<object>
+  /** What gives up the place among the counted connections that an engine connection has for its socket here. */
+  readonly places: WeakMap<object, () => void>
+}
+
+function alreadyConnected(): DocumentError {
+  return new DocumentError('already-connected', 'this connection is open in this namespace')
 }
 
 /** Socket.IO refuses a connection with an error; `data` reaches the client. */
@@ -106,8 +112,6 @@ export class Gateway {
   readonly #services: ConnectionServices
   readonly #connections = new Set<Connection>()
   readonly #identities = new WeakMap<Socket, Identity>()
-  /** What gives up the place among the counted connections that each of them has. */
-  readonly #places = new WeakMap<Socket, () => void>()
   readonly #counts: ConnectionCounts
   readonly #namespaces = new Set<Namespace>()
   readonly #detach: (() => void | Promise<void>)[] = []
@@ -249,6 +253,7 @@ export class Gateway {
       guard,
       connected: new WeakSet(),
       admitting: new WeakSet(),
+      places: new WeakMap(),
     }
     const onConnection = (socket: Socket): void => this.#handleConnection(socket, served)
     namespace.use((socket, next) => {
@@ -274,22 +279,27 @@ export class Gateway {
     })
   }
 
-  async #admit(socket: Socket, { connected, admitting }: Served): Promise<void> {
+  async #admit(socket: Socket, { connected, admitting, places }: Served): Promise<void> {
     this.#assertNotClosing()
     const { handshake, conn } = socket
-    if (connected.has(conn) || admitting.has(conn))
-      throw new DocumentError('already-connected', 'this connection is open in this namespace')
+    if (connected.has(conn) || admitting.has(conn)) throw alreadyConnected()
     // It takes its place as connected only when it is: a middleware of the host may still refuse it, and says nothing.
     admitting.add(conn)
     try {
       const identity = await this.#identify(handshake)
+      if (connected.has(conn)) throw alreadyConnected()
+      // Of a socket that a middleware of the host has refused after us.
+      places.get(conn)?.()
       const place = [this.#addressGroup(handshake), identity.user?.id ?? null] as const
       this.#counts.assertRoom(...place)
-      // At once: of many that ask in one moment all would find the same place free. One that a middleware of the host
-      // refuses later is an open connection all the same.
-      const leave = this.#counts.add(...place)
+      // At once: of many that ask in one moment all would find the same place free.
+      const remove = this.#counts.add(...place)
+      const leave = (): void => {
+        conn.off('close', leave)
+        remove()
+      }
       conn.once('close', leave)
-      this.#places.set(socket, leave)
+      places.set(conn, leave)
       this.#identities.set(socket, identity)
     } finally {
       admitting.delete(conn)
@@ -377,7 +387,8 @@ export class Gateway {
     )
   }
 
-  #begin(socket: Socket, { frames, connected, isOurServer, guard }: Served): void {
+  #begin(socket: Socket, served: Served): void {
+    const { frames, connected, places, isOurServer, guard } = served
     const { clock, outboxSoftBytes, outboxHardBytes, outboxStallMs } = this.#options
     const { conn } = socket
     const identity = this.#identities.get(socket)
@@ -404,7 +415,7 @@ export class Gateway {
     })
     socket.once('disconnect', () => {
       connected.delete(conn)
-      this.#places.get(socket)?.()
+      places.get(conn)?.()
       guard?.handleLeft(conn as unknown as GuardedEngine)
       peer.handleDisconnect()
     })

@@ -203,6 +203,31 @@ test('[LIM4] of many connections of one user that are let in at one moment no mo
   expect(await scene.hits('maxConnectionsPerUser')).toBe(8)
 })
 
+test('[LIM4] a connection that leaves and comes back again and again is one connection, and leaves nothing behind', async () => {
+  const warnings: string[] = []
+  const handleWarning = ({ message }: Error): void => void warnings.push(message)
+  process.on('warning', handleWarning)
+  onTestFinished(() => void process.off('warning', handleWarning))
+  const scene = await limitScene({ maxConnectionsPerAddress: 2 })
+  const engine = await openEngine(scene)
+  const answerTo = async (namespace: string): Promise<PacketType> => {
+    const before = engine.packets.length
+    engine.send(PacketType.CONNECT, namespace)
+    await engine.until(() => engine.packets.length > before || engine.isClosed)
+    return engine.packets.at(-1)!.type
+  }
+  for (let visit = 0; visit < 30; visit++) {
+    expect(await answerTo('/y-rooms')).toBe(PacketType.CONNECT)
+    engine.send(PacketType.DISCONNECT, '/y-rooms')
+    // Its answer comes when the one before it has been handled.
+    expect(await answerTo('/other')).toBe(PacketType.CONNECT_ERROR)
+  }
+  expect(await answerTo('/y-rooms')).toBe(PacketType.CONNECT)
+  await scene.connect()
+  await expect(scene.connect()).rejects.toMatchObject({ data: { code: 'too-many-connections' } })
+  expect(warnings).toEqual([])
+})
+
 test('[LIM4] connections of one user, whatever the address, and others are let in', async () => {
   const scene = await limitScene({
     maxConnectionsPerUser: 2,
