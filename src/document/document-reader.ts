@@ -145,12 +145,12 @@ export class DocumentReader {
     return bytes
   }
 
-  /** The whole document as one update, or as JSON: for readers that are no Yjs client. */
+  /** The whole document as one update, or as JSON in UTF-8: for readers that are no Yjs client. */
   async whole(name: OpenDocument['name']): Promise<Stored<Uint8Array> | null> {
     return this.#stored(name, (parts) => this.#worker.merge(parts))
   }
 
-  async json(name: OpenDocument['name']): Promise<Stored<Record<string, unknown>> | null> {
+  async json(name: OpenDocument['name']): Promise<Stored<Uint8Array> | null> {
     return this.#stored(name, (parts) => this.#worker.toJson(parts))
   }
 

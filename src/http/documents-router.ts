@@ -42,10 +42,8 @@ export interface DocumentsApi {
   list(request: ListRequest): Promise<readonly DocumentName[]>
   /** The whole document as one Yjs V1 update; null when nothing is stored. */
   readUpdate(name: DocumentName): Promise<(DocumentState & { readonly update: Uint8Array }) | null>
-  /** The document's shared types by name; null when nothing is stored. */
-  readJson(
-    name: DocumentName,
-  ): Promise<(DocumentState & { readonly json: Readonly<Record<string, unknown>> }) | null>
+  /** The document's shared types by name, as JSON in UTF-8; null when nothing is stored. */
+  readJson(name: DocumentName): Promise<(DocumentState & { readonly json: Uint8Array }) | null>
   /** Resolves when the update is durable. The bytes belong to the callee. */
   applyUpdate(
     name: DocumentName,
@@ -115,7 +113,7 @@ export function documentsRouter(api: DocumentsApi, options: DocumentsRouterOptio
     const state = isJson ? await api.readJson(name) : await api.readUpdate(name)
     if (state === null) throw new HttpError('document-not-found', 'there is no such document')
     if (response.destroyed) return
-    const body = 'json' in state ? Buffer.from(JSON.stringify(state.json)) : viewOf(state.update)
+    const body = viewOf('json' in state ? state.json : state.update)
     // In memory until the reader has taken it, and one that takes nothing is left.
     const held = answers.open()
     held.add(body.length)

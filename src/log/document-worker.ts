@@ -12,7 +12,7 @@ export interface DocumentWorker {
   fold(parts: StoredParts): Promise<Folded>
   diff(parts: StoredParts, stateVector: Uint8Array): Promise<Uint8Array>
   merge(parts: StoredParts): Promise<Uint8Array>
-  toJson(parts: StoredParts): Promise<Record<string, unknown>>
+  toJson(parts: StoredParts): Promise<Uint8Array>
   close(): Promise<void>
 }
 

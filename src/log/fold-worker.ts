@@ -64,7 +64,9 @@ export default function runFoldTask(task: FoldTask): unknown {
       const update = merge(parts)
       return give(update, update)
     }
-    case 'json':
-      return toJson(parts)
+    case 'json': {
+      const json = toJson(parts)
+      return give(json, json)
+    }
   }
 }

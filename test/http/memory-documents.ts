@@ -68,7 +68,11 @@ export class MemoryDocuments implements DocumentsApi {
     const stored = this.documents.get(name)
     if (stored === undefined) return null
     const body = Buffer.concat(stored.updates).toString()
-    return { epoch: stored.epoch, seq: stored.updates.length, json: { body } }
+    return {
+      epoch: stored.epoch,
+      seq: stored.updates.length,
+      json: Buffer.from(JSON.stringify({ body })),
+    }
   }
 
   applyUpdate: DocumentsApi['applyUpdate'] = async (name, update, author) => {

@@ -23,6 +23,12 @@ function loaded(...updates: Uint8Array[]): Y.Doc {
   return doc
 }
 
+function readJson(doc: Y.Doc): Record<string, unknown> {
+  const updates = [Y.encodeStateAsUpdate(doc)]
+  const bytes = toJson({ snapshot: null, index: null, updates })
+  return JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>
+}
+
 describe('folding a log', () => {
   test('[LOG7] gives the same document without its garbage, and its exact index', () => {
     const { doc, updates } = typed()
@@ -71,7 +77,7 @@ describe('folding a log', () => {
     doc.getArray('maps').push([new Y.Map([['b', 2]])])
     doc.getXmlFragment('xml').insert(0, [new Y.XmlElement('p')])
     doc.getMap('__proto__').set('polluted', true)
-    const json = toJson({ snapshot: null, index: null, updates: [Y.encodeStateAsUpdate(doc)] })
+    const json = readJson(doc)
     expect(Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1))).toEqual([
       ['__proto__', { polluted: true }],
       ['erased', ''],
@@ -82,5 +88,17 @@ describe('folding a log', () => {
       ['xml', '<p></p>'],
     ])
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+  })
+
+  test('values that JSON does not have are written as strings', () => {
+    const doc = new Y.Doc()
+    const map = doc.getMap('map')
+    map.set('bigint', 2n ** 60n)
+    map.set('bytes', new Uint8Array([0, 255]))
+    map.set('list', [1n, new Uint8Array([1])])
+    map.set('nothing', undefined)
+    expect(readJson(doc)).toEqual({
+      map: { bigint: '1152921504606846976', bytes: 'AP8=', list: ['1', 'AQ=='] },
+    })
   })
 })
