@@ -194,7 +194,13 @@ describe.skipIf(executablePath === undefined)('the local copy in a browser', () 
         provider.on('error', ({ code }) => code === 'persistence-quota' && resolve()),
       )
       states.length = 0
-      app.type('draft', 'x'.repeat(2_000_000))
+      // Chromium stores values compressed: as many letters of one kind would find room. So these come from a Lehmer generator.
+      let state = 1
+      const noise = Array.from({ length: 2_000_000 }, () => {
+        state = (state * 48_271) % 2_147_483_647
+        return String.fromCharCode(32 + (state % 95))
+      })
+      app.type('draft', noise.join(''))
       await failed
       return [provider.saveState, ...states]
     })

@@ -90,7 +90,7 @@ describe('folding a log', () => {
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
   })
 
-  test('values that JSON does not have are written as strings', () => {
+  test('[HTTP1] values that JSON does not have are written as strings', () => {
     const doc = new Y.Doc()
     const map = doc.getMap('map')
     map.set('bigint', 2n ** 60n)
