@@ -78,7 +78,8 @@ export const NUMBER_OPTIONS = {
     min: 0,
     max: 16 * 1024 * 1024 * 1024,
     unit: 'bytes',
-    effect: 'Snapshot chunks kept in memory, shared by all joiners of all documents.',
+    effect:
+      'Snapshot chunks kept in memory once they were asked for twice, shared by all joiners of all documents.',
   },
   compactAfterBytes: {
     default: 256 * 1024,

@@ -16,6 +16,9 @@ export interface OpenLevel extends Level<Uint8Array, Uint8Array> {
   compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
 }
 
+/** For reading what need not stay in LevelDB's cache of blocks; iterators leave nothing there anyway. `level` declares this for no platform either. */
+export const UNCACHED: object = { fillCache: false }
+
 export interface OpenRequest {
   readonly createIfMissing: boolean
   readonly writeBufferBytes: number

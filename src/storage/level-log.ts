@@ -1,5 +1,5 @@
 import type { DocumentState } from './document-states.ts'
-import type { OpenLevel } from './database-files.ts'
+import { type OpenLevel, UNCACHED } from './database-files.ts'
 import {
   documentKey,
   entryKey,
@@ -48,8 +48,9 @@ async function lastSeq(level: OpenLevel, name: string, record: DocumentRecord): 
   const last = await rowWith(level, name, generation, snapshotSeq + 1, Number.MAX_SAFE_INTEGER)
   const seq = Math.max(last?.at(-1)?.seq ?? 0, snapshotSeq)
   // An iterator skips a block that it cannot read, without a word; a get of a row in that block fails.
-  // Otherwise the next append would overwrite the entries in there.
-  if (await level.has(entryKey(name, generation, seq + 1)))
+  // Otherwise the next append would overwrite the entries in there. The row is not there as a rule, and the one beside it, which is read
+  // in its place, may be large and of no use to anybody.
+  if (await level.has(entryKey(name, generation, seq + 1), UNCACHED))
     throw recordDamaged({ name, what: 'log' }, `cannot be read after entry ${seq}`)
   return seq
 }

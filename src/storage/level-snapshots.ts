@@ -1,6 +1,6 @@
 import { CHUNK_BYTES } from '../../protocol/index.ts'
 import type { DocumentState } from './document-states.ts'
-import type { OpenLevel } from './database-files.ts'
+import { type OpenLevel, UNCACHED } from './database-files.ts'
 import type { LevelDatabase, WriteOperation } from './level-database.ts'
 import {
   chunkKey,
@@ -99,10 +99,11 @@ export async function readChunk(
   number: number,
 ): Promise<Uint8Array | null> {
   const key = chunkKey(address.name, address.generation, address.seq, number)
-  const stored = await level.get(key)
+  // Who wants it to stay in memory keeps it inflated.
+  const stored = await level.get(key, UNCACHED)
   if (stored === undefined) return null
   const place = placeOf(address, `chunk ${number}`)
-  const chunk = await decodeChunk(codec, key, stored, place)
+  const chunk = await decodeChunk(codec, key, stored, place, chunkLength(manifest, number))
   const { chunkChecksums } = manifest
   if (chunkChecksums.length > 0 && chunkChecksums[number] !== checksumOf(stored))
     throw recordDamaged(place, 'is of another attempt at the same snapshot')
@@ -127,6 +128,13 @@ export async function readIndex(
     offset += chunk.length
   }
   return index
+}
+
+function chunkLength(manifest: Manifest, number: number): number {
+  const { bytes, chunkBytes, indexBytes } = manifest
+  const ofUpdate = bytes - number * chunkBytes
+  const left = ofUpdate > 0 ? ofUpdate : indexBytes - (number - updateChunks(manifest)) * chunkBytes
+  return Math.min(left, chunkBytes)
 }
 
 /** How many chunks hold the update; those of the index follow. */
