@@ -20,7 +20,7 @@ import type { GuardedHooks } from '../access/hooks.ts'
 import type { Clock } from '../clock.ts'
 import type { DocumentReader } from '../document/document-reader.ts'
 import type { DocumentRegistry, Lease } from '../document/document-registry.ts'
-import type { Accepted, OpenDocument } from '../document/open-document.ts'
+import type { Accepted, Author, OpenDocument, Receipt } from '../document/open-document.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -33,7 +33,6 @@ import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
 import {
   isClientId,
-  readBytes,
   readCheck,
   readChunk,
   readJoin,
@@ -84,6 +83,8 @@ interface Decision {
   readonly access: 'read' | 'write'
   readonly version: number
 }
+
+const DONE: Done = { ok: true }
 
 /** What a parsed state vector takes in memory per client. */
 const CLOCK_BYTES = 64
@@ -195,8 +196,24 @@ export class Connection implements Peer {
     // Behind its chunks, which may be held.
     if (reference !== null)
       return this.#paces.update(0, () => this.#acceptUpload(this.#writer(document), reference))
+    return new Promise((resolve, reject) => {
+      this.handleUpdateBytes(document, update, {
+        handleAccepted: (seq, entry) => resolve({ ok: true, seq, entry }),
+        handleRefused: reject,
+      })
+    })
+  }
+
+  /** An update that is no upload, as nearly all are; asserts the access itself. Throws, or the receipt is told. */
+  handleUpdateBytes(document: unknown, update: unknown, receipt: Receipt): void {
+    const session = this.#writer(document)
     const bytes = readUpdateBytes(update, this.#services.maxUpdateBytes)
-    return this.#paces.update(bytes.length, () => this.#accept(this.#writer(document), bytes))
+    if (!this.#paces.tryUpdate(bytes.length)) {
+      const accept = (): Promise<UpdateAnswer> => this.#accept(this.#writer(document), bytes)
+      tellOutcome(this.#paces.update(bytes.length, accept), receipt)
+    } else if (this.#services.hooks.has('beforeUpdate'))
+      tellOutcome(this.#accept(session, bytes), receipt)
+    else session.document.submit(bytes, this.#authorOf(session), receipt)
   }
 
   async #acceptUpload(session: Session, reference: number): Promise<UpdateAnswer> {
@@ -219,8 +236,11 @@ export class Connection implements Peer {
   }
 
   #handIn(session: Session, update: Uint8Array): Promise<Accepted> {
-    const userId = this.user?.id ?? null
-    return session.document.accept(update, { origin: session, userId })
+    return session.document.accept(update, this.#authorOf(session))
+  }
+
+  #authorOf(session: Session): Author {
+    return { origin: session, userId: this.user?.id ?? null }
   }
 
   /** Hands in an update that the application has nothing against. The next one does not wait until it is durable. */
@@ -255,13 +275,19 @@ export class Connection implements Peer {
   }
 
   handleAwareness(document: unknown, update: unknown): Done | Promise<Done> {
-    const { handle } = this.#session(document).document
-    const bytes = readBytes(update)
-    if (bytes === null) throw new DocumentError('malformed-awareness', 'awareness takes bytes')
-    return this.#paces.presence(handle, bytes, () => {
+    const joined = this.#session(document)
+    if (!(update instanceof Uint8Array))
+      throw new DocumentError('malformed-awareness', 'awareness takes bytes')
+    if (this.#paces.tryPresence(update.length)) {
+      // Read at once, so that it needs no copy.
+      joined.document.presence.handleUpdate(joined, update)
+      return DONE
+    }
+    const bytes = new Uint8Array(update)
+    return this.#paces.presence(joined.document.handle, bytes, () => {
       const session = this.#session(document)
       session.document.presence.handleUpdate(session, bytes)
-      return { ok: true }
+      return DONE
     })
   }
 
@@ -437,6 +463,13 @@ export class Connection implements Peer {
     const { name, epoch } = session.document
     return JSON.stringify([this.user?.id ?? null, name, epoch, key])
   }
+}
+
+function tellOutcome(outcome: UpdateAnswer | Promise<UpdateAnswer>, receipt: Receipt): void {
+  Promise.resolve(outcome).then(
+    ({ seq, entry }) => receipt.handleAccepted(seq, entry),
+    (error: unknown) => receipt.handleRefused(error),
+  )
 }
 
 function sizeOf(updates: readonly Uint8Array[]): number {

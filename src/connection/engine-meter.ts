@@ -1,8 +1,16 @@
 import type { Clock } from '../clock.ts'
 import type { EnginePacket, EngineSocket, PollResponse } from './engine-socket.ts'
 import type { Outbox } from './outbox.ts'
+import { textFrames } from './shared-frames.ts'
 
 const WEBSOCKET_OPEN = 1
+
+/** Those with answers of this turn. One for the process: a closure and a place in Node's queue for each took longer than the answers. */
+const answering: EngineMeter[] = []
+
+function flushAnswers(): void {
+  for (const meter of answering.splice(0)) meter.flushAnswers()
+}
 
 /** What a packet takes in memory beside its payload. */
 const PACKET_OVERHEAD_BYTES = 64
@@ -19,6 +27,8 @@ export class EngineMeter {
   #bufferedBytes = 0
   #writtenBytes = 0
   readonly #engine: EngineSocket
+  /** Answers of this turn that are to leave in one write. */
+  #answers: string[] | null = null
   /** Long polling: responses that have not left yet. A stranger may ask again without reading the one before. */
   #responses: Set<PollResponse> | null = null
   /** The charge of each write past engine.io that Node has not reported as done. */
@@ -42,6 +52,7 @@ export class EngineMeter {
   private constructor(engine: EngineSocket, clock: Clock, stallMs: number) {
     this.#engine = engine
     engine.on('packetCreate', (packet) => {
+      this.flushAnswers()
       const bytes = sizeOf(packet)
       this.#bufferedBytes += bytes
       this.outbox?.charge(bytes)
@@ -95,6 +106,7 @@ export class EngineMeter {
    * the call, which is nearly always all of it, is never in flight and not charged.
    */
   writeDirectly(frames: readonly Buffer[]): boolean {
+    this.flushAnswers()
     const tcp = this.#engine.transport.socket?._socket
     if (!tcp || !this.canWriteDirectly) return false
     for (const frame of frames) {
@@ -107,6 +119,25 @@ export class EngineMeter {
       this.outbox?.charge(bytes)
     }
     return true
+  }
+
+  /**
+   * Sends a text packet at the end of what runs now, and before anything else that is sent meanwhile: who typed a hundred letters that went to the
+   * disk together is told so in one write.
+   */
+  writeAnswer(packet: string): void {
+    if (this.#answers === null) {
+      this.#answers = [packet]
+      if (answering.push(this) === 1) process.nextTick(flushAnswers)
+    } else this.#answers.push(packet)
+  }
+
+  flushAnswers(): void {
+    const answers = this.#answers
+    if (answers === null) return
+    this.#answers = null
+    if (this.canWriteDirectly && this.writeDirectly([textFrames(answers)])) return
+    for (const packet of answers) this.#engine.write(packet, { compress: false })
   }
 
   /** Ends a reader that does not read: it answers no closing handshake, and waiting for it would keep the bytes. */

@@ -19,8 +19,10 @@ import { CLIENT_EVENTS, handleEvent, type ClientEvent } from './client-events.ts
 import type { Identity } from './connection-access.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import { Connection, type ConnectionServices, type Transport } from './connection.ts'
+import { receiveDirectly } from './direct-events.ts'
 import { ENTRY_TIMEOUT_MS, EngineGuard, type GuardedEngine } from './engine-guard.ts'
 import { FrameCache, SocketTransport } from './socket-transport.ts'
+import { UpdateReceipt, type UpdateReply } from './update-receipt.ts'
 
 export type AttachTarget = HttpServer | SocketIOServer | Namespace
 
@@ -64,6 +66,8 @@ export interface Accepted {
     args: readonly unknown[],
     answer: ((value: unknown) => void) | null,
   ): void
+  /** An `update` of bytes, as `receive`; the reply is told. */
+  receiveUpdate(document: number, update: Uint8Array, reply: UpdateReply): void
   handleDisconnect(): void
 }
 
@@ -115,6 +119,7 @@ export class Gateway {
   readonly #counts: ConnectionCounts
   readonly #namespaces = new Set<Namespace>()
   readonly #detach: (() => void | Promise<void>)[] = []
+  readonly #refusalOfUpdate = (error: unknown): Refusal => this.#refusalOf('update', error)
   #isClosing = false
 
   constructor(options: ResolvedOptions, services: ConnectionServices) {
@@ -410,6 +415,8 @@ export class Gateway {
     const peer = this.accept(transport, identity)
     PEERS.set(socket, peer)
     for (const [event, listener] of LISTENERS) socket.on(event, listener)
+    const { stockPackets } = frames
+    if (stockPackets !== null) receiveDirectly(socket, transport, stockPackets, peer)
     socket.on('error', (error: Error) => {
       this.#options.logger.debug('a socket reported an error', { error })
     })
@@ -428,6 +435,15 @@ export class Gateway {
     return {
       receive: (event, args, answer) =>
         this.#answering(event, () => handleEvent(connection, event, args), answer),
+      receiveUpdate: (document, update, reply) => {
+        const receipt = new UpdateReceipt(reply, this.#refusalOfUpdate)
+        try {
+          this.#assertNotClosing()
+          connection.handleUpdateBytes(document, update, receipt)
+        } catch (error) {
+          receipt.handleRefused(error)
+        }
+      },
       handleDisconnect: () => {
         this.#connections.delete(connection)
         connection.handleDisconnect()
@@ -440,11 +456,7 @@ export class Gateway {
     handle: () => unknown,
     answer: ((value: unknown) => void) | null,
   ): void {
-    const refuse = (error: unknown): void => {
-      const refusal = this.#asDocumentError(error).toRefusal()
-      this.#options.logger.debug('refused a request', { event, code: refusal.code })
-      answer?.(refusal)
-    }
+    const refuse = (error: unknown): void => answer?.(this.#refusalOf(event, error))
     try {
       this.#assertNotClosing()
       const result = handle()
@@ -453,6 +465,12 @@ export class Gateway {
     } catch (error) {
       refuse(error)
     }
+  }
+
+  #refusalOf(event: ClientEvent, error: unknown): Refusal {
+    const refusal = this.#asDocumentError(error).toRefusal()
+    this.#options.logger.debug('refused a request', { event, code: refusal.code })
+    return refusal
   }
 
   /** What is not ours to tell becomes `internal-error`. Whatever was no refusal is logged: an operator must act. */

@@ -32,12 +32,12 @@ export class InboundPaces {
 
   /** For updates, and chunks of large ones, which are in one order. */
   update<Result>(bytes: number, task: () => Result | Promise<Result>): Result | Promise<Result> {
-    const { updatesPerSecond, bytesPerSecond } = this.#options.limits
-    this.#updates ??= this.#pace([
-      { option: 'updatesPerSecond', perSecond: updatesPerSecond, cost: () => 1 },
-      { option: 'bytesPerSecond', perSecond: bytesPerSecond, cost: (size) => size },
-    ])
-    return this.#updates.pass(bytes, task)
+    return this.#updatePace().pass(bytes, task)
+  }
+
+  /** Whether an update may be taken at once, which then counts: nearly every one may, and needs no closure to be held by. */
+  tryUpdate(bytes: number): boolean {
+    return this.#updatePace().tryPass(bytes)
   }
 
   /** For presence, of which only the latest counts. */
@@ -46,17 +46,33 @@ export class InboundPaces {
     update: Uint8Array,
     task: () => Result,
   ): Result | Promise<Result> {
-    const { presencePerSecond } = this.#options.limits
-    this.#presence ??= this.#pace([
-      { option: 'presencePerSecond', perSecond: presencePerSecond, cost: () => 1 },
-    ])
-    return this.#presence.pass(update.length, task, presenceKey(document, update))
+    return this.#presencePace().pass(update.length, task, presenceKey(document, update))
+  }
+
+  /** The same for presence. */
+  tryPresence(bytes: number): boolean {
+    return this.#presencePace().tryPass(bytes)
   }
 
   /** What is held is taken now, before its session or connection ends. */
   release(): void {
     this.#updates?.release()
     this.#presence?.release()
+  }
+
+  #updatePace(): Pace {
+    const { updatesPerSecond, bytesPerSecond } = this.#options.limits
+    return (this.#updates ??= this.#pace([
+      { option: 'updatesPerSecond', perSecond: updatesPerSecond, cost: () => 1 },
+      { option: 'bytesPerSecond', perSecond: bytesPerSecond, cost: (size) => size },
+    ]))
+  }
+
+  #presencePace(): Pace {
+    const { presencePerSecond } = this.#options.limits
+    return (this.#presence ??= this.#pace([
+      { option: 'presencePerSecond', perSecond: presencePerSecond, cost: () => 1 },
+    ]))
   }
 
   #pace(limits: readonly PaceLimit[]): Pace {

@@ -76,12 +76,15 @@ export class Pace {
     task: () => Result | Promise<Result>,
     key: string | null = null,
   ): Result | Promise<Result> {
+    return this.tryPass(bytes) ? task() : this.#hold(bytes, task, key)
+  }
+
+  /** Whether a message may be taken at once, which then counts. Otherwise it has to `pass`. */
+  tryPass(bytes: number): boolean {
     if (this.#ignored !== null) throw this.#ignored
-    if (this.#held.size === 0 && this.#mayRun()) {
-      this.#use(bytes)
-      return task()
-    }
-    return this.#hold(bytes, task, key)
+    if (this.#held.size > 0 || !this.#mayRun()) return false
+    this.#use(bytes)
+    return true
   }
 
   /**

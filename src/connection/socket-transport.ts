@@ -5,6 +5,7 @@ import { EngineMeter } from './engine-meter.ts'
 import { canShareFrames, type EngineSocket } from './engine-socket.ts'
 import { Outbox } from './outbox.ts'
 import { shareFrames, type SharedFrames } from './shared-frames.ts'
+import { StockPackets } from './stock-packets.ts'
 
 /** Socket.IO's packet types of an event and an answer; a binary attachment turns them into binary ones. */
 const EVENT = 2
@@ -15,6 +16,7 @@ const SMALL_ANSWER_BYTES = 1024
 
 interface Packet {
   readonly type: number
+  readonly id?: number
   readonly data: readonly unknown[]
 }
 
@@ -27,22 +29,60 @@ interface PacketSender {
   packet?(packet: Packet, options?: unknown): void
 }
 
+/** What is sent most; the last argument are bytes, the others numbers. */
+const RELAYS: ReadonlySet<string> = new Set(['update', 'awareness'])
+
 /** Encodes each message once per namespace, for however many sockets. */
 export class FrameCache {
+  /** How this namespace's packets look; null with a parser of the host's own. */
+  readonly stockPackets: StockPackets | null
   readonly #namespace: Namespace
-  readonly #frames = new WeakMap<object, SharedFrames>()
+  /** A message goes to all of its recipients before the next one is sent, or nearly: so the last one is enough to remember. */
+  #last: { readonly shared: object; readonly frames: SharedFrames } | null = null
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace
+    const packets = new StockPackets(namespace.name)
+    this.stockPackets = this.#agrees(packets) ? packets : null
   }
 
   of(event: string, args: readonly unknown[], shared: object): SharedFrames {
-    let frames = this.#frames.get(shared)
-    if (frames === undefined) {
-      frames = shareFrames(this.encode({ type: EVENT, data: [event, ...args] }))
-      this.#frames.set(shared, frames)
-    }
+    if (this.#last?.shared === shared) return this.#last.frames
+    const packets =
+      this.stockPackets !== null && RELAYS.has(event)
+        ? this.stockPackets.writeEvent(event, args)
+        : this.encode({ type: EVENT, data: [event, ...args] })
+    const frames = shareFrames(packets)
+    this.#last = { shared, frames }
     return frames
+  }
+
+  /** Whether the host's encoder makes the same packets as we would. */
+  #agrees(packets: StockPackets): boolean {
+    const bytes = Buffer.from([1, 2, 3])
+    const [event, answer] = [
+      ['update', 1, 2, 3, bytes],
+      { ok: true, seq: 4, entry: false },
+    ] as const
+    const ours = [
+      ...packets.writeEvent(event[0], event.slice(1)),
+      packets.writeUpdateAnswer(5, answer),
+      packets.writeAnswer(6, { ok: false, message: 'é"' }),
+    ]
+    const theirs = [
+      ...this.encode({ type: EVENT, data: event }),
+      ...this.encode({ type: ACK, id: 5, data: [answer] }),
+      ...this.encode({ type: ACK, id: 6, data: [{ ok: false, message: 'é"' }] }),
+    ]
+    return (
+      ours.length === theirs.length &&
+      ours.every((packet, index) => {
+        const other = theirs[index]
+        return typeof packet === 'string'
+          ? packet === other
+          : other instanceof Buffer && packet.equals(other)
+      })
+    )
   }
 
   /** By the host's own encoder, so that a custom parser on its server is honoured. */
@@ -114,6 +154,13 @@ export class SocketTransport implements Transport {
     // Large attachments would be copied into one buffer; a socket's own way writes them from where they are.
     if (packets.some(({ length }) => length > SMALL_ANSWER_BYTES)) return false
     return this.#meter.writeDirectly(shareFrames(packets).frames)
+  }
+
+  /** The answer to an event that was read past Socket.IO, as its parser would have written it. */
+  sendAnswer(packet: string): void {
+    if (canShareFrames(this.#engine.transport) && this.#meter.canWriteDirectly)
+      this.#meter.writeAnswer(packet)
+    else this.#engine.write(packet, { compress: false })
   }
 
   disconnect(): void {

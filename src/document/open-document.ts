@@ -26,9 +26,15 @@ type ValidScan = Extract<ScanResult, { verdict: 'valid' }>
 export interface PendingEntry extends NewEntry {
   readonly scan: ValidScan
   readonly origin: object | null
-  /** Told the sequence number when durable. */
-  readonly resolve: (seq: number) => void
-  readonly reject: (error: DocumentError) => void
+  readonly receipt: Receipt
+}
+
+/** Whoever handed in an update hears of its fate, once. Neither call throws. */
+export interface Receipt {
+  /** Durable under this sequence number; or, with `isEntry` false, it changed nothing, and `seq` is the head. */
+  handleAccepted(seq: number, isEntry: boolean): void
+  /** It was not applied anywhere. */
+  handleRefused(error: unknown): void
 }
 
 export interface Accepted {
@@ -195,42 +201,78 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     this.#scan(update)
   }
 
+  /** `submit` as a promise. */
+  accept(update: Uint8Array, author: Author): Promise<Accepted> {
+    return new Promise((resolve, reject) => {
+      this.submit(update, author, {
+        handleAccepted: (seq, isEntry) => resolve({ seq, isEntry }),
+        handleRefused: reject,
+      })
+    })
+  }
+
   /**
-   * Checks an update, and resolves with its sequence number once it is durable. Rejects with
+   * Checks an update, and tells the receipt its sequence number once it is durable. Refuses with
    * `malformed-update`, `missing-dependencies`, `storage-unavailable`, `document-reset` or
-   * `document-deleted`; a rejected update was not applied anywhere. The bytes must not change afterwards.
+   * `document-deleted`. The bytes must not change afterwards. No promise: a keystroke would make five on its way.
    */
-  async accept(update: Uint8Array, author: Author): Promise<Accepted> {
-    if (this.#needsReload) await this.#reload()
+  submit(update: Uint8Array, author: Author, receipt: Receipt): void {
+    if (!this.#needsReload) {
+      this.#submit(update, author, receipt)
+      return
+    }
+    this.#reload().then(
+      () => this.#submit(update, author, receipt),
+      (error: unknown) => receipt.handleRefused(error),
+    )
+  }
+
+  #submit(update: Uint8Array, author: Author, receipt: Receipt): void {
+    try {
+      const scan = this.#check(update)
+      if (!this.#index.covers(scan)) this.#enqueue(update, scan, author, receipt)
+      else if (this.isSettled) receipt.handleAccepted(this.head, false)
+      else this.#acceptWithPending(receipt)
+    } catch (error) {
+      receipt.handleRefused(error)
+    }
+  }
+
+  #check(update: Uint8Array): ValidScan {
     if (this.#ended !== null) throw this.#ended
     // Asked for while the server closes, and come as far as this only after its last writes were waited for.
     if (this.#isClosed) throw new DocumentError('server-closing', 'the server is closing')
     const scan = this.#scan(update)
     if (scan.verdict === 'missing-dependencies')
       throw new DocumentError('missing-dependencies', scan.message)
-    if (this.#index.covers(scan)) {
-      // It may be covered by an update that is still on its way to the disk. [ACK2]
-      await this.#staging.whenSettled()
-      return { seq: this.head, isEntry: false }
-    }
+    return scan
+  }
+
+  /** It may be covered by an update that is still on its way to the disk. [ACK2] */
+  #acceptWithPending(receipt: Receipt): void {
+    this.#staging.whenSettled().then(
+      () => receipt.handleAccepted(this.head, false),
+      (error: unknown) => receipt.handleRefused(error),
+    )
+  }
+
+  #enqueue(update: Uint8Array, scan: ValidScan, author: Author, receipt: Receipt): void {
     this.#assertFits(update, scan)
     if (this.#options.commits.isFull)
       throw new DocumentError('storage-unavailable', 'the disk does not keep up; send it again', {
         limit: 'maxPendingBytes',
       })
+    // What peers already have of it goes no further: forged, it could make their Yjs throw.
+    const news = withoutKnown(update, scan)
     this.#staging.add(scan.inserts)
     this.#index.expect(scan)
-    return new Promise((resolve, reject) => {
-      this.#options.commits.enqueue(this, {
-        // What peers already have of it goes no further: forged, it could make their Yjs throw.
-        update: withoutKnown(update, scan),
-        author: author.userId,
-        receivedAt: this.#options.clock.now(),
-        scan,
-        origin: author.origin,
-        resolve: (seq) => resolve({ seq, isEntry: true }),
-        reject,
-      })
+    this.#options.commits.enqueue(this, {
+      update: news,
+      author: author.userId,
+      receivedAt: this.#options.clock.now(),
+      scan,
+      origin: author.origin,
+      receipt,
     })
   }
 
@@ -291,29 +333,26 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     if (firstSeq !== this.head + 1 || this.#needsReload) {
       // The log grew without us: a write that we were told had failed did reach the disk.
       this.markStale()
-      for (const [position, entry] of entries.entries()) entry.resolve(firstSeq + position)
+      this.#tellDurable(entries, firstSeq)
       void this.#reload().catch((error: unknown) => {
         this.#options.logger.error('reloading a document failed', { document: this.name, error })
       })
       return
     }
     // First everybody is told what is on disk; a defect in the bookkeeping after it must not leave anyone waiting.
-    for (const [position, entry] of entries.entries()) entry.resolve(firstSeq + position)
+    this.#tellDurable(entries, firstSeq)
     try {
-      for (const [position, entry] of entries.entries()) {
-        this.#index.applyExpected(entry.scan)
-        this.#recent.push({
-          seq: firstSeq + position,
-          update: entry.update,
-          origin: entry.origin,
-        })
-        this.#tailBytes += entry.update.length
+      let seq = firstSeq
+      for (const { scan, update, origin } of entries) {
+        this.#index.applyExpected(scan)
+        this.#recent.push({ seq: seq++, update, origin })
+        this.#tailBytes += update.length
       }
     } catch (error) {
       this.markStale()
       throw error
     }
-    // The acknowledgements leave first (promise reactions run before the turn ends): an author that knows its
+    // The acknowledgements leave first (those that go by promises, before the turn ends): an author that knows its
     // own sequence numbers takes no relay of later entries for a hole.
     this.#options.clock.afterTurn(() => this.room.schedule())
     this.#options.onGrown(this)
@@ -327,7 +366,12 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       this.#options.logger.error('a write failed', { document: this.name, error: cause.error })
     }
     this.#staging.settle(entries.length, error)
-    for (const entry of entries) entry.reject(error)
+    for (const { receipt } of entries) receipt.handleRefused(error)
+  }
+
+  #tellDurable(entries: readonly PendingEntry[], firstSeq: number): void {
+    let seq = firstSeq
+    for (const { receipt } of entries) receipt.handleAccepted(seq++, true)
   }
 
   /** The storage has folded the log up to `snapshot.seq`; `foldedBytes` of entries went into it. */

@@ -1,0 +1,100 @@
+import type { Socket } from 'socket.io'
+import type { EventHeader, StockPackets } from './stock-packets.ts'
+
+/** What is used here of Socket.IO's own side of a connection. Private to it; tests over real sockets depend on each. */
+interface PacketDecoder {
+  /** Takes the next packet: a text, or the bytes of an attachment. What it throws ends the connection. */
+  add(packet: unknown): void
+  /** What waits for attachments. */
+  readonly reconstructor?: unknown
+}
+
+/** Whoever else may have a say in what comes through a socket. */
+interface PacketSocket {
+  readonly connected: boolean
+  readonly client?: { readonly decoder?: PacketDecoder }
+  /** Its middlewares. */
+  readonly fns?: readonly unknown[]
+  readonly _anyListeners?: readonly unknown[]
+  listenerCount(event: string): number
+}
+
+/** Who reads directly on one socket. */
+export interface DirectEvents {
+  readonly packets: StockPackets
+  /** How many middlewares of the socket, and listeners of each of its events, are ours. */
+  readonly middlewares: number
+  readonly listeners: number
+  /** Called with each event that was read. Must not throw. */
+  handle(header: EventHeader, bytes: Uint8Array): void
+}
+
+interface Reading {
+  readonly socket: PacketSocket
+  readonly events: DirectEvents
+}
+
+/**
+ * Reads events before Socket.IO's decoder does, those that `StockPackets` knows; all else goes the usual way. They are
+ * handled at once, some turns of a queue before they would have been. One for each engine connection, which may have sockets in several
+ * namespaces.
+ *
+ * The host may have middlewares, catch-all listeners or listeners of its own on a socket: while it has, everything goes
+ * the usual way.
+ */
+export class DirectReader {
+  static readonly #readers = new WeakMap<PacketDecoder, DirectReader>()
+
+  readonly #decoder: PacketDecoder
+  readonly #add: (packet: unknown) => void
+  readonly #readings: Reading[] = []
+  /** Whose attachment is to come next. */
+  #due: { readonly reading: Reading; readonly header: EventHeader } | null = null
+
+  private constructor(decoder: PacketDecoder) {
+    this.#decoder = decoder
+    this.#add = decoder.add.bind(decoder)
+    decoder.add = (packet) => this.#read(packet)
+  }
+
+  /** From now on, until the socket disconnects. Where Socket.IO is another one than is known here, nothing happens. */
+  static read(socket: Socket, events: DirectEvents): void {
+    const observed = socket as unknown as PacketSocket
+    const decoder = observed.client?.decoder
+    if (decoder?.add === undefined || observed.fns === undefined) return
+    let reader = DirectReader.#readers.get(decoder)
+    if (reader === undefined)
+      DirectReader.#readers.set(decoder, (reader = new DirectReader(decoder)))
+    const reading = { socket: observed, events }
+    const readings = reader.#readings
+    readings.push(reading)
+    socket.once('disconnect', () => void readings.splice(readings.indexOf(reading), 1))
+  }
+
+  #read(packet: unknown): void {
+    if (this.#due !== null) {
+      const { reading, header } = this.#due
+      this.#due = null
+      // As the decoder does it: this ends the connection.
+      if (!(packet instanceof Uint8Array)) throw new Error('text came where an attachment was due')
+      if (reading.socket.connected) reading.events.handle(header, packet)
+      return
+    }
+    if (typeof packet === 'string' && !this.#decoder.reconstructor)
+      for (const reading of this.#readings) {
+        const header = reading.events.packets.readEventHeader(packet)
+        if (header === null || !isOursAlone(reading, header.event)) continue
+        this.#due = { reading, header }
+        return
+      }
+    this.#add(packet)
+  }
+}
+
+function isOursAlone({ socket, events }: Reading, event: string): boolean {
+  return (
+    socket.fns?.length === events.middlewares &&
+    (socket._anyListeners?.length ?? 0) === 0 &&
+    socket.listenerCount(event) === events.listeners
+  )
+}

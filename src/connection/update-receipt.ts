@@ -1,0 +1,27 @@
+import type { Refusal } from '../../protocol/index.ts'
+import type { Receipt } from '../document/open-document.ts'
+
+/** Hears how an update ended, once. */
+export interface UpdateReply {
+  handleAccepted(seq: number, isEntry: boolean): void
+  handleRefused(refusal: Refusal): void
+}
+
+/** Makes a refusal of whatever went wrong. An object instead of closures: there is one for each keystroke. */
+export class UpdateReceipt implements Receipt {
+  readonly #reply: UpdateReply
+  readonly #refusalOf: (error: unknown) => Refusal
+
+  constructor(reply: UpdateReply, refusalOf: (error: unknown) => Refusal) {
+    this.#reply = reply
+    this.#refusalOf = refusalOf
+  }
+
+  handleAccepted(seq: number, isEntry: boolean): void {
+    this.#reply.handleAccepted(seq, isEntry)
+  }
+
+  handleRefused(error: unknown): void {
+    this.#reply.handleRefused(this.#refusalOf(error))
+  }
+}
