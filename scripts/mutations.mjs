@@ -9,13 +9,13 @@ export const MUTATIONS = [
   {
     name: 'acknowledge before the batch',
     file: 'src/document/open-document.ts',
-    search: `        resolve: (seq) => resolve({ seq, isEntry: true }),
-        reject,
-      })`,
-    replace: `        resolve: () => undefined,
-        reject,
-      })
-      resolve({ seq: this.head + 1, isEntry: true })`,
+    search: `      origin: author.origin,
+      receipt,
+    })`,
+    replace: `      origin: author.origin,
+      receipt: { handleAccepted: () => undefined, handleRefused: () => undefined },
+    })
+    receipt.handleAccepted(this.head + 1, true)`,
     tests: ['test/document', 'test/e2e/kill'],
   },
   {
@@ -82,9 +82,8 @@ export const MUTATIONS = [
   {
     name: 'no-effect check answers before what covers the update is durable',
     file: 'src/document/open-document.ts',
-    search: `      await this.#staging.whenSettled()
-      return { seq: this.head, isEntry: false }`,
-    replace: `      return { seq: this.head, isEntry: false }`,
+    search: `      else if (this.isSettled) receipt.handleAccepted(this.head, false)`,
+    replace: `      else if (this.head >= 0) receipt.handleAccepted(this.head, false)`,
     tests: ['test/document'],
   },
   {
@@ -308,8 +307,8 @@ export const MUTATIONS = [
   {
     name: 'what the document has already is logged and relayed again',
     file: 'src/document/open-document.ts',
-    search: `        update: withoutKnown(update, scan),`,
-    replace: `        update: scan.known.length < 0 ? withoutKnown(update, scan) : update,`,
+    search: `    const news = withoutKnown(update, scan)`,
+    replace: `    const news = scan.known.length < 0 ? withoutKnown(update, scan) : update`,
     tests: ['test/document'],
   },
   {

@@ -31,7 +31,7 @@ export const NUMBER_OPTIONS = {
     max: 1000,
     unit: 'ms',
     effect:
-      'A quiet server writes an update at once; a busy one begins a batch for the disk at most once per interval. Longer ones cost less processor time, and acknowledge later.',
+      'A quiet server writes an update at once; a busy one begins a batch for the disk at most once per interval, or, from 2,000 updates a second on, per two. Longer ones cost less processor time, and acknowledge later.',
   },
   relayIntervalMs: {
     default: 8,

@@ -12,6 +12,7 @@ import { DocumentEditor } from './document/document-editor.ts'
 import { DocumentReader } from './document/document-reader.ts'
 import { DocumentRegistry } from './document/document-registry.ts'
 import { OpenDocument, type PendingEntry } from './document/open-document.ts'
+import { RelayTurn } from './document/relay-turn.ts'
 import { SnapshotCache } from './document/snapshot-cache.ts'
 import { DocumentError } from './errors.ts'
 import { documentHooks } from './document-hooks.ts'
@@ -127,6 +128,7 @@ export class Server implements DocumentServer {
     })
     const documentOptions = {
       ...options,
+      relayTurn: new RelayTurn(clock),
       commits: this.#commits,
       onGrown: (document: OpenDocument) => this.#compaction.consider(document),
       ...documentHooks(options.hooks),

@@ -43,6 +43,7 @@ import {
 } from './requests.ts'
 import { Session, joinAnswer } from './session.ts'
 import { checkState, type CheckObserver } from './state-check.ts'
+import { tellOutcome } from './update-receipt.ts'
 import { Uploads } from './uploads.ts'
 import type { ParkedUploads } from './parked-uploads.ts'
 
@@ -463,13 +464,6 @@ export class Connection implements Peer {
     const { name, epoch } = session.document
     return JSON.stringify([this.user?.id ?? null, name, epoch, key])
   }
-}
-
-function tellOutcome(outcome: UpdateAnswer | Promise<UpdateAnswer>, receipt: Receipt): void {
-  Promise.resolve(outcome).then(
-    ({ seq, entry }) => receipt.handleAccepted(seq, entry),
-    (error: unknown) => receipt.handleRefused(error),
-  )
 }
 
 function sizeOf(updates: readonly Uint8Array[]): number {

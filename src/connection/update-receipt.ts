@@ -1,4 +1,4 @@
-import type { Refusal } from '../../protocol/index.ts'
+import type { Refusal, UpdateAnswer } from '../../protocol/index.ts'
 import type { Receipt } from '../document/open-document.ts'
 
 /** Hears how an update ended, once. */
@@ -24,4 +24,12 @@ export class UpdateReceipt implements Receipt {
   handleRefused(error: unknown): void {
     this.#reply.handleRefused(this.#refusalOf(error))
   }
+}
+
+/** For an update whose answer is a promise: it was held, or a hook was asked. */
+export function tellOutcome(outcome: UpdateAnswer | Promise<UpdateAnswer>, receipt: Receipt): void {
+  Promise.resolve(outcome).then(
+    ({ seq, entry }) => receipt.handleAccepted(seq, entry),
+    (error: unknown) => receipt.handleRefused(error),
+  )
 }

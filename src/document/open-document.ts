@@ -13,6 +13,7 @@ import { ClientClaims } from './client-claims.ts'
 import type { DocumentIndex } from '../update/document-index.ts'
 import { Presence, type PresenceChange } from './presence.ts'
 import { RecentEntries } from './recent-entries.ts'
+import type { RelayTurn } from './relay-turn.ts'
 import { Room } from './room.ts'
 import { Staging } from './staging.ts'
 import { loadIndex } from './stored-document.ts'
@@ -54,6 +55,7 @@ export interface OpenDocumentOptions {
   readonly storage: Storage
   readonly commits: CommitLoop<PendingEntry>
   readonly clock: Clock
+  readonly relayTurn: RelayTurn
   readonly logger: Logger
   readonly relayIntervalMs: number
   readonly recentBytes: number
@@ -354,7 +356,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     }
     // The acknowledgements leave first (those that go by promises, before the turn ends): an author that knows its
     // own sequence numbers takes no relay of later entries for a hole.
-    this.#options.clock.afterTurn(() => this.room.schedule())
+    this.#options.relayTurn.add(this.room)
     this.#options.onGrown(this)
   }
 

@@ -11,6 +11,13 @@ export type PlaceClaim =
       readonly isUnderKey: boolean
     }
 
+/** What the document has, of which a claim may speak. */
+interface DocumentPlaces {
+  /** The first clock of this client that it does not have. */
+  clockOf(client: number): number
+  placeOf(client: number, clock: number): Place
+}
+
 const UNKNOWN = -1
 
 interface SectionRuns {
@@ -25,8 +32,7 @@ interface SectionRuns {
  * the bytes; its place is found at the end. Each struct adds at most one run.
  */
 export class ScannedPlaces {
-  readonly #placeOf: (client: number, clock: number) => Place
-  readonly #clockOf: (client: number) => number
+  readonly #document: DocumentPlaces
   readonly #places: Place[] = []
   /** The claim of a run whose place is not known yet. */
   #claims: Map<number, PlaceClaim> | null = null
@@ -34,12 +40,8 @@ export class ScannedPlaces {
   #sections: Map<number, SectionRuns> | null = null
   #section: SectionRuns | null = null
 
-  constructor(
-    placeOf: (client: number, clock: number) => Place,
-    clockOf: (client: number) => number,
-  ) {
-    this.#placeOf = placeOf
-    this.#clockOf = clockOf
+  constructor(document: DocumentPlaces) {
+    this.#document = document
   }
 
   /** The number of the run that a new struct from this clock on belongs to. Clocks of a client come in order. */
@@ -92,18 +94,25 @@ export class ScannedPlaces {
   all(): PlaceRun[] {
     const all: PlaceRun[] = []
     if (this.#section === null) return all
-    const sections = this.#sections === null ? [] : [...this.#sections.values()]
-    for (const { client, starts, runs } of [...sections, this.#section])
-      for (const [position, run] of runs.entries())
-        all.push({ client, from: starts[position] as number, place: this.placeOfRun(run) })
+    for (const section of this.#sections?.values() ?? []) this.#addRuns(section, all)
+    this.#addRuns(this.#section, all)
     return all
+  }
+
+  #addRuns({ client, starts, runs }: SectionRuns, all: PlaceRun[]): void {
+    for (let position = 0; position < runs.length; position++)
+      all.push({
+        client,
+        from: starts[position] as number,
+        place: this.placeOfRun(runs[position] as number),
+      })
   }
 
   #find(claim: PlaceClaim): Place {
     if (claim.kind === 'known') return claim.place
     const { client, clock } = claim
     let place: Place
-    if (clock < this.#clockOf(client)) place = this.#placeOf(client, clock)
+    if (clock < this.#document.clockOf(client)) place = this.#document.placeOf(client, clock)
     else {
       const run = this.#runOf(claim)
       place = run < 0 ? UNKNOWN : this.placeOfRun(run)

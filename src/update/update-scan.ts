@@ -72,6 +72,9 @@ const KIND = 0x1f
 /** What was collected is nowhere. */
 const GARBAGE: PlaceClaim = { kind: 'known', place: ROOT_LIST }
 
+const NONE: readonly never[] = []
+const NO_ENTRIES = new LongMapEntries()
+
 /** Each struct takes at least an info byte and a length; each deleted range a clock and a length. */
 const MIN_STRUCT_BYTES = 2
 const MIN_RANGE_BYTES = 2
@@ -97,8 +100,7 @@ export function scanUpdate(
   limits: ScanLimits = DEFAULT_SCAN_LIMITS,
 ): ScanResult {
   try {
-    const none = new LongMapEntries()
-    const scan = new UpdateScan(update, known, limits, none).run()
+    const scan = new UpdateScan(update, known, limits, NO_ENTRIES).run()
     if (scan.verdict !== 'valid' || scan.longMapEntries.length === 0) return scan
     // What refers to such an entry may come before it in the bytes, so they are read again.
     const own = new LongMapEntries()
@@ -111,24 +113,25 @@ export function scanUpdate(
   }
 }
 
+/** What most updates have none of is made when the first one comes: of a keystroke's scan that was most of the memory, and much of the time. */
 class UpdateScan {
   readonly #reader: BoundedReader
   readonly #document: KnownStructs
   readonly #limits: ScanLimits
   readonly #inserts: ClockRange[] = []
-  readonly #deletes = new CollectedDeletes()
+  #deletes: CollectedDeletes | null = null
   readonly #sections: Section[] = []
-  readonly #order = new IntegrationOrder()
+  #order: IntegrationOrder | null = null
   readonly #places: ScannedPlaces
   /** Those of the new entries of several clocks that are known before the update is read. */
   readonly #ownEntries: LongMapEntries
   /** New items of several clocks that hang, or may hang, under one map key. */
-  readonly #longMapEntries: (ClockRange & { readonly run: number })[] = []
+  #longMapEntries: (ClockRange & { readonly run: number })[] | null = null
   /** New structs with a right origin that hang, or may hang, under a map key. */
-  readonly #rightOriginRuns: number[] = []
+  #rightOriginRuns: number[] | null = null
   /** Those that an edge of a deleted range goes through. */
-  readonly #cutByDeletes: ClockRange[] = []
-  readonly #knownClocks: KnownClock[] = []
+  #cutByDeletes: ClockRange[] | null = null
+  #knownClocks: KnownClock[] | null = null
   #missing: string | null = null
   #structs = 0
   #deleteRanges = 0
@@ -150,17 +153,14 @@ class UpdateScan {
     this.#reader = new BoundedReader(update)
     this.#document = document
     this.#limits = limits
-    this.#places = new ScannedPlaces(
-      (client, clock) => document.placeOf(client, clock),
-      (client) => this.#knownClock(client),
-    )
+    this.#places = new ScannedPlaces(document)
   }
 
   run(): ScanResult {
     this.#readSections()
     this.#readDeleteSet()
     if (this.#reader.remaining > 0) throw new MalformedBytes('bytes follow the update')
-    if (this.#missing === null && this.#order.waits > 0)
+    if (this.#missing === null && this.#order !== null)
       this.#missing = this.#order.fault(this.#sections)
     if (this.#missing !== null) return { verdict: 'missing-dependencies', message: this.#missing }
     this.#places.settle()
@@ -168,24 +168,36 @@ class UpdateScan {
     this.#checkNesting(places)
     this.#checkRightOrigins()
     // Neighbouring ranges that were not joined cut nothing.
-    if (this.#deletes.lacking(this.#cutByDeletes).length > 0) throw cutEntry()
-    const longMapEntries = this.#longMapEntries
-      .filter(({ run }) => isUnderKey(this.#places.placeOfRun(run)))
-      .map(({ client, from, to }) => ({ client, from, to }))
+    if (this.#cutByDeletes !== null && this.#lacking(this.#cutByDeletes).length > 0)
+      throw cutEntry()
     return {
       verdict: 'valid',
       inserts: this.#inserts,
-      deletes: this.#deletes.ranges,
+      deletes: this.#deletes?.ranges ?? NONE,
       places,
-      longMapEntries: this.#deletes.lacking(longMapEntries),
-      known: this.#knownClocks,
+      longMapEntries: this.#livingMapEntries(),
+      known: this.#knownClocks ?? NONE,
     }
+  }
+
+  #livingMapEntries(): readonly ClockRange[] {
+    if (this.#longMapEntries === null) return NONE
+    const entries = this.#longMapEntries
+      .filter(({ run }) => isUnderKey(this.#places.placeOfRun(run)))
+      .map(({ client, from, to }) => ({ client, from, to }))
+    return this.#lacking(entries)
+  }
+
+  /** Those of these ranges that the update does not delete whole. */
+  #lacking(ranges: readonly ClockRange[]): readonly ClockRange[] {
+    return this.#deletes === null ? ranges : this.#deletes.lacking(ranges)
   }
 
   #checkNesting(places: readonly PlaceRun[]): void {
     const { nesting } = this.#limits
-    if (places.some(({ place }) => nestingOf(place) > nesting))
-      throw new MalformedBytes(`types nest more than ${nesting} deep`, 'nesting')
+    for (const { place } of places)
+      if (nestingOf(place) > nesting)
+        throw new MalformedBytes(`types nest more than ${nesting} deep`, 'nesting')
   }
 
   /** The entry of several clocks, new or not, that Yjs would cut in two before this clock, or null. */
@@ -221,7 +233,7 @@ class UpdateScan {
     this.#known = this.#knownClock(client)
     this.#reached = this.#known
     let clock = this.#reader.readVarUint()
-    if (clock < this.#known) this.#knownClocks.push({ client, clock: this.#known })
+    if (clock < this.#known) (this.#knownClocks ??= []).push({ client, clock: this.#known })
     for (let index = 0; index < structs; index++) clock = this.#readStruct(clock)
     this.#sections.push({ client, reached: this.#reached })
     if (this.#reached > this.#known)
@@ -259,10 +271,12 @@ class UpdateScan {
       : claim
     const run = this.#places.add(this.#client, from, place)
     // Decided at the end: what hangs on something that is missing has no place.
-    if ((info & HAS_RIGHT_ORIGIN) !== 0 && this.#mayBeUnderKey(run)) this.#rightOriginRuns.push(run)
-    if (kind === GC_REF || kind === DELETED_REF) this.#deletes.add(this.#client, from, end)
+    if ((info & HAS_RIGHT_ORIGIN) !== 0 && this.#mayBeUnderKey(run))
+      (this.#rightOriginRuns ??= []).push(run)
+    if (kind === GC_REF || kind === DELETED_REF)
+      (this.#deletes ??= new CollectedDeletes()).add(this.#client, from, end)
     else if (end - start > 1 && this.#mayBeUnderKey(run))
-      this.#longMapEntries.push({ client: this.#client, from, to: end, run })
+      (this.#longMapEntries ??= []).push({ client: this.#client, from, to: end, run })
     this.#reached = end
   }
 
@@ -272,7 +286,7 @@ class UpdateScan {
    */
   #checkRightOrigins(): void {
     if (this.#limits.mapRightOrigins) return
-    if (this.#rightOriginRuns.some((run) => isUnderKey(this.#places.placeOfRun(run))))
+    if (this.#rightOriginRuns?.some((run) => isUnderKey(this.#places.placeOfRun(run))))
       throw new MalformedBytes('a value of a map has a right origin')
   }
 
@@ -312,6 +326,7 @@ class UpdateScan {
       // Yjs takes these for known without looking, and throws when they are not.
       if (clock >= start) throw new MalformedBytes('a struct refers to itself or a later one')
     } else if (clock >= this.#knownClock(client)) {
+      this.#order ??= new IntegrationOrder()
       this.#order.addWait(this.#sections.length, start, client, clock)
     }
     return { client, clock }
@@ -341,11 +356,15 @@ class UpdateScan {
     if (length === 0) throw new MalformedBytes('a deleted range without length')
     if (to > MAX_CLOCK) throw new MalformedBytes(`a clock exceeds ${MAX_CLOCK}`)
     if (to > reached) this.#missing ??= `it deletes ${client}:${to - 1}, which is unknown`
+    this.#deletes ??= new CollectedDeletes()
     this.#deletes.add(client, from, to)
-    for (const edge of [from, to]) {
-      const entry = this.#entryCutBy(client, edge)
-      if (entry !== null) this.#cutByDeletes.push(entry)
-    }
+    this.#noteCut(client, from)
+    this.#noteCut(client, to)
+  }
+
+  #noteCut(client: number, edge: number): void {
+    const entry = this.#entryCutBy(client, edge)
+    if (entry !== null) (this.#cutByDeletes ??= []).push(entry)
   }
 
   #readCount(limit: number, bytesEach: number, what: string): number {

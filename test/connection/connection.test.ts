@@ -6,6 +6,7 @@ import { Outbox } from '../../src/connection/outbox.ts'
 import { DocumentReader } from '../../src/document/document-reader.ts'
 import type { DocumentRegistry } from '../../src/document/document-registry.ts'
 import { OpenDocument, type PendingEntry } from '../../src/document/open-document.ts'
+import { RelayTurn } from '../../src/document/relay-turn.ts'
 import { SnapshotCache } from '../../src/document/snapshot-cache.ts'
 import { DocumentError } from '../../src/errors.ts'
 import { BulkPacer } from '../../src/connection/bulk-pacer.ts'
@@ -42,6 +43,7 @@ async function scene() {
       }),
       clock,
       logger: silentLogger,
+      relayTurn: new RelayTurn(clock),
       relayIntervalMs: 0,
       recentBytes: 1_000_000,
       presenceIntervalMs: 0,

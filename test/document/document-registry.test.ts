@@ -4,6 +4,7 @@ import type { DocumentName } from '../../protocol/index.ts'
 import { Compaction } from '../../src/document/compaction.ts'
 import { DocumentRegistry } from '../../src/document/document-registry.ts'
 import { OpenDocument, type PendingEntry } from '../../src/document/open-document.ts'
+import { RelayTurn } from '../../src/document/relay-turn.ts'
 import { NUMBER_OPTIONS } from '../../src/number-options.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
 import { fold } from '../../src/log/fold.ts'
@@ -55,6 +56,7 @@ async function scene() {
           commits,
           clock,
           logger: silentLogger,
+          relayTurn: new RelayTurn(clock),
           relayIntervalMs: NUMBER_OPTIONS.relayIntervalMs.default,
           recentBytes: NUMBER_OPTIONS.recentBytes.default,
           presenceIntervalMs: NUMBER_OPTIONS.presenceIntervalMs.default,

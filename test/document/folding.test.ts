@@ -4,6 +4,7 @@ import type { DocumentName } from '../../protocol/index.ts'
 import { Compaction } from '../../src/document/compaction.ts'
 import { DocumentReader } from '../../src/document/document-reader.ts'
 import { OpenDocument, type PendingEntry } from '../../src/document/open-document.ts'
+import { RelayTurn } from '../../src/document/relay-turn.ts'
 import { SnapshotCache } from '../../src/document/snapshot-cache.ts'
 import { CommitLoop } from '../../src/log/commit-loop.ts'
 import { fold } from '../../src/log/fold.ts'
@@ -48,6 +49,7 @@ async function scene(recentBytes = 1_000_000, logger = silentLogger) {
         commits,
         clock,
         logger: silentLogger,
+        relayTurn: new RelayTurn(clock),
         relayIntervalMs: 0,
         recentBytes,
         presenceIntervalMs: 50,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import type { DocumentName } from '../../protocol/index.ts'
 import { OpenDocument, type Accepted, type PendingEntry } from '../../src/document/open-document.ts'
+import { RelayTurn } from '../../src/document/relay-turn.ts'
 import { DocumentError } from '../../src/errors.ts'
 import type { Listener } from '../../src/document/room.ts'
 import type { UpdateMessage } from '../../src/document/update-message.ts'
@@ -64,6 +65,7 @@ async function scene(maxPendingBytes = Infinity) {
       commits,
       clock,
       logger: silentLogger,
+      relayTurn: new RelayTurn(clock),
       relayIntervalMs: 16,
       recentBytes: 1000,
       presenceIntervalMs: 50,

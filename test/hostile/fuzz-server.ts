@@ -8,6 +8,7 @@ import { Compaction } from '../../src/document/compaction.ts'
 import { DocumentReader } from '../../src/document/document-reader.ts'
 import { DocumentRegistry, type Lease } from '../../src/document/document-registry.ts'
 import { OpenDocument, type PendingEntry } from '../../src/document/open-document.ts'
+import { RelayTurn } from '../../src/document/relay-turn.ts'
 import { SnapshotCache } from '../../src/document/snapshot-cache.ts'
 import { ParkedUploads } from '../../src/connection/parked-uploads.ts'
 import { BulkPacer } from '../../src/connection/bulk-pacer.ts'
@@ -108,6 +109,7 @@ export class FuzzServer {
           { handle, name },
           {
             ...options,
+            relayTurn: new RelayTurn(systemClock),
             commits: this.#commits,
             onGrown: (document) => this.#compaction.consider(document),
           },

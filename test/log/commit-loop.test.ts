@@ -142,6 +142,40 @@ describe('the commit loop', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  test('[LOG14] the more comes in a millisecond, the longer the interval, up to twice its length', async () => {
+    const { clock, writes, loop } = scene({ maxPendingBytes: Infinity, intervalMs: 10 })
+    const party = new Party('a')
+    let seq = 1
+    /** So many entries come at once; answers how long the write of the one after them waits. */
+    const waitAfter = async (count: number): Promise<number> => {
+      clock.advance(100)
+      loop.enqueue(party, entry)
+      clock.endTurn()
+      for (let index = 0; index < count; index++) loop.enqueue(party, entry)
+      const before = writes.length
+      for (const size of [1, count]) {
+        await microtasks()
+        clock.advance(10)
+        await microtasks()
+        writes.at(-1)!.end([{ ok: true, firstSeq: seq }])
+        seq += size
+      }
+      expect(writes.length).toBe(before + 1)
+      await loop.whenIdle()
+      loop.enqueue(party, entry)
+      clock.endTurn()
+      let waited = 10
+      for (; writes.length === before + 1; waited++) {
+        clock.advance(1)
+        await microtasks()
+      }
+      writes.at(-1)!.end([{ ok: true, firstSeq: seq++ }])
+      await loop.whenIdle()
+      return waited
+    }
+    expect([await waitAfter(5), await waitAfter(15), await waitAfter(500)]).toEqual([10, 15, 20])
+  })
+
   test('[LOG14] a write that nobody needs yet ends when it is needed, and takes with it what comes until then', async () => {
     const { clock, writes, loop } = scene({ maxPendingBytes: Infinity, intervalMs: 4 })
     const [crowd, quiet] = [new Party('crowd'), new Party('quiet')]
