@@ -185,7 +185,10 @@ export class Pace {
   }
 
   #waitMs(): number {
-    return Math.max(...this.#rates.map(({ rate }) => rate.waitMs))
+    const now = this.#options.clock.now()
+    let waitMs = 0
+    for (const { rate } of this.#rates) waitMs = Math.max(waitMs, rate.waitMsAt(now))
+    return waitMs
   }
 
   #use(bytes: number): void {
@@ -194,6 +197,7 @@ export class Pace {
         this.#leftOfTurn = MESSAGES_PER_TURN
         if (this.#cancelTimer === null) this.#runHeld()
       })
+    // Filled a moment ago, when it was asked whether it may run.
     for (const { limit, rate } of this.#rates) rate.use(limit.cost(bytes))
   }
 }

@@ -25,17 +25,21 @@ export class Rate {
 
   /** How long until something may pass, in milliseconds; 0: now. */
   get waitMs(): number {
-    this.#fill()
+    return this.waitMsAt(this.#clock.now())
+  }
+
+  /** The same, for who asks several at one moment. */
+  waitMsAt(now: number): number {
+    this.#fill(now)
     return this.#left > 0 ? 0 : Math.ceil(-this.#left / this.#perMs) + 1
   }
 
+  /** Counts as of the last question. */
   use(amount: number): void {
-    this.#fill()
     this.#left -= amount
   }
 
-  #fill(): void {
-    const now = this.#clock.now()
+  #fill(now: number): void {
     // The time of day may be set back: nothing is gained by it, and nothing lost.
     const elapsedMs = Math.max(0, now - this.#filledAt)
     this.#filledAt = now

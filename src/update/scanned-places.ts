@@ -19,6 +19,7 @@ interface DocumentPlaces {
 }
 
 const UNKNOWN = -1
+const NO_PLACES: Place[] = []
 
 interface SectionRuns {
   readonly client: number
@@ -33,7 +34,7 @@ interface SectionRuns {
  */
 export class ScannedPlaces {
   readonly #document: DocumentPlaces
-  readonly #places: Place[] = []
+  #places: Place[] = NO_PLACES
   /** The claim of a run whose place is not known yet. */
   #claims: Map<number, PlaceClaim> | null = null
   /** Without the one being read. A keystroke has no other, and one scan in a thousand is of more. */
@@ -46,21 +47,36 @@ export class ScannedPlaces {
 
   /** The number of the run that a new struct from this clock on belongs to. Clocks of a client come in order. */
   add(client: number, from: number, claim: PlaceClaim): number {
-    if (this.#section?.client !== client) {
-      if (this.#section !== null) {
-        this.#sections ??= new Map()
-        this.#sections.set(this.#section.client, this.#section)
-      }
-      this.#section = { client, starts: [], runs: [] }
-    }
-    const { starts, runs } = this.#section
     const place = this.#find(claim)
+    const section = this.#section
+    if (section?.client !== client) {
+      const run = this.#addRun(place, claim)
+      this.#begin({ client, starts: [from], runs: [run] })
+      return run
+    }
+    const { starts, runs } = section
     const last = runs.at(-1)
     if (last !== undefined && place !== UNKNOWN && this.#places[last] === place) return last
-    const run = this.#places.push(place) - 1
-    if (place === UNKNOWN) (this.#claims ??= new Map()).set(run, claim)
+    const run = this.#addRun(place, claim)
     starts.push(from)
     runs.push(run)
+    return run
+  }
+
+  #begin(section: SectionRuns): void {
+    if (this.#section !== null) {
+      this.#sections ??= new Map()
+      this.#sections.set(this.#section.client, this.#section)
+    }
+    this.#section = section
+  }
+
+  #addRun(place: Place, claim: PlaceClaim): number {
+    const run = this.#places.length
+    // A literal has room for what it holds, and most updates have one run.
+    if (run === 0) this.#places = [place]
+    else this.#places.push(place)
+    if (place === UNKNOWN) (this.#claims ??= new Map()).set(run, claim)
     return run
   }
 
@@ -92,8 +108,12 @@ export class ScannedPlaces {
 
   /** All runs, those of each client in the order of their clocks. Only when settled. */
   all(): PlaceRun[] {
+    if (this.#section === null) return []
+    if (this.#places.length === 1) {
+      const { client, starts } = this.#section
+      return [{ client, from: starts[0] as number, place: this.placeOfRun(0) }]
+    }
     const all: PlaceRun[] = []
-    if (this.#section === null) return all
     for (const section of this.#sections?.values() ?? []) this.#addRuns(section, all)
     this.#addRuns(this.#section, all)
     return all
