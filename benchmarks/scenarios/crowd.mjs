@@ -1,5 +1,6 @@
 // F: one document, N editors, each with 5 keystrokes and 5 caret moves a second.
-import { caret, forEachCaret, forEachTyped, Typist } from '../load/keystrokes.mjs'
+import { perMessage } from '../clients/same-bytes.mjs'
+import { caret, caretsIn, typedIn, Typist } from '../load/keystrokes.mjs'
 import { Histogram } from '../load/histogram.mjs'
 import { ALL, act, joinAll, measureCost, rampUp, sleep, verifyText } from '../load/session.mjs'
 
@@ -88,28 +89,47 @@ class Watch {
     this.#isMeasuring = true
   }
 
+  /** Which editors' letters are in an update, as author, from, to, one behind the other: hundreds ask for each. */
+  #runsOf = perMessage((update) =>
+    typedIn(update).flatMap(({ client, from, to }) => this.#ofAuthor(client, from, to)),
+  )
+  #caretsOf = perMessage((update) =>
+    caretsIn(update).flatMap(({ client, place }) => this.#ofAuthor(client, place)),
+  )
+
+  #ofAuthor(client, ...numbers) {
+    const author = this.#byClient.get(client)
+    return author === undefined ? [] : [author, ...numbers]
+  }
+
   #seeLetters(receiver, update) {
     const now = performance.now()
     const seen = this.#letters[receiver]
-    forEachTyped(update, (client, from, to) => {
-      const author = this.#byClient.get(client)
+    const runs = this.#runsOf(update)
+    for (let index = 0; index < runs.length; index += 3) {
+      const author = runs[index]
+      const to = runs[index + 2]
+      let clock = seen[author]
       // Some servers send an author its own letters.
-      if (author === undefined || author === receiver || from > seen[author]) return
-      for (; seen[author] < to; seen[author]++)
-        if (this.#isMeasuring) this.#updates.add(now - this.#typedAt[author][seen[author]])
-    })
+      if (author === receiver || runs[index + 1] > clock) continue
+      const typedAt = this.#typedAt[author]
+      for (; clock < to; clock++) if (this.#isMeasuring) this.#updates.add(now - typedAt[clock])
+      seen[author] = clock
+    }
   }
 
   /** A caret that is overtaken by a later one of the same editor needs not arrive; it counts from when it was sent all the same. */
   #seePlaces(receiver, update) {
     const now = performance.now()
     const seen = this.#places[receiver]
-    forEachCaret(update, (client, place) => {
-      const author = this.#byClient.get(client)
-      if (author === undefined || author === receiver || place <= seen[author]) return
+    const carets = this.#caretsOf(update)
+    for (let index = 0; index < carets.length; index += 2) {
+      const author = carets[index]
+      const place = carets[index + 1]
+      if (author === receiver || place <= seen[author]) continue
       seen[author] = place
       if (this.#isMeasuring) this.#presence.add(now - this.#movedAt[author][place - 1])
-    })
+    }
   }
 
   /** Letters that have not arrived, and last carets. Waits for them up to so long. */
