@@ -15,13 +15,22 @@ export class RawClient extends Client {
 
   /** Resolves with the state as updates, when the server has said it is complete. */
   async join() {
-    const joined = new Promise((resolve) => (this.resolveJoin = resolve))
+    await this.connect()
+    return this.enter()
+  }
+
+  async connect() {
+    this.joined = new Promise((resolve) => (this.resolveJoin = resolve))
     this.socket = openWebSocket(`ws://127.0.0.1:${this.port}`, (data) => this.handle(data))
     this.socket.onClose(() => this.isClosed || this.onLost())
     await this.socket.opened
+  }
+
+  /** What is after a state vector, as a provider asks that kept its document; without one, all. */
+  enter({ stateVector = Uint8Array.of(0) } = {}) {
     this.#send(AUTH, 0, ...varText(''), ...varText('4.7.0'))
-    this.#send(SYNC, STEP_1, ...varBytes([0]))
-    return joined
+    this.#send(SYNC, STEP_1, ...varBytes(stateVector))
+    return this.joined
   }
 
   handle(bytes) {

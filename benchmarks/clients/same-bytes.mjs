@@ -89,7 +89,10 @@ const wholes = new WeakMap()
 export function wholeOf(chunks) {
   if (chunks.length === 1) return chunks[0]
   const known = wholes.get(chunks[0])
-  if (known?.chunks.length === chunks.length && known.chunks.every((chunk, at) => chunk === chunks[at]))
+  if (
+    known?.chunks.length === chunks.length &&
+    known.chunks.every((chunk, at) => chunk === chunks[at])
+  )
     return known.whole
   const whole = Buffer.concat(chunks)
   wholes.set(chunks[0], { chunks, whole })

@@ -13,12 +13,21 @@ export class RawClient extends Client {
   }
 
   async join() {
-    const joined = new Promise((resolve) => (this.resolveJoin = resolve))
+    await this.connect()
+    return this.enter()
+  }
+
+  async connect() {
+    this.joined = new Promise((resolve) => (this.resolveJoin = resolve))
     this.socket = openWebSocket(this.url, (data) => this.handle(data))
     this.socket.onClose(() => this.isClosed || this.onLost())
     await this.socket.opened
-    this.socket.send(Uint8Array.from([SYNC, STEP_1, ...varBytes([0])]))
-    return joined
+  }
+
+  /** What is after a state vector, as a provider asks that kept its document; without one, all. */
+  enter({ stateVector = Uint8Array.of(0) } = {}) {
+    this.socket.send(Uint8Array.from([SYNC, STEP_1, ...varBytes(stateVector)]))
+    return this.joined
   }
 
   handle(bytes) {
