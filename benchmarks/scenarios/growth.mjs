@@ -48,9 +48,9 @@ const STALLED_MS = 60_000
 let made = null
 
 export async function run({ server: first, start, name, values }) {
+  made ??= makeAll(Number(values.megabytes) * 1e6)
   const disturbance = watchDisturbance()
   const driver = performance.eventLoopUtilization()
-  made ??= makeAll(Number(values.megabytes) * 1e6)
   await store(first, name)
   const noFolding = name === 'y-rooms' ? NO_FOLDING : {}
   const typed = await typeInto(await start({ options: noFolding }), name, values)
