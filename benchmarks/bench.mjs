@@ -1,5 +1,5 @@
 // `npm run bench -- F --n 200 --runs 3`: one scenario, the peers and y-rooms in turns. `npm run bench` lists the scenarios.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -19,6 +19,7 @@ const SCENARIOS = {
   D: 'death',
   L: 'large',
   R: 'returning',
+  G: 'growth',
 }
 
 const [letter = '', ...rest] = process.argv.slice(2)
@@ -81,7 +82,7 @@ printTable(
     ...Object.fromEntries(
       Object.entries(scenario.ratios).map(([label, key]) => [
         `y-rooms / it: ${label}`,
-        name === 'y-rooms' ? '' : ratio(base?.[key], result[key]),
+        name === 'y-rooms' ? '' : ratio(base, result, key),
       ]),
     ),
   })),
@@ -98,8 +99,10 @@ if (wrong.length > 0) {
   process.exitCode = 1
 }
 
-/** Not every server has every number. */
-function ratio(ours, theirs) {
+/** Of the same number of both, or of [ours, theirs]. Not every server has every number. */
+function ratio(base, result, key) {
+  const [ourKey, theirKey] = Array.isArray(key) ? key : [key, key]
+  const [ours, theirs] = [base?.[ourKey], result[theirKey]]
   return ours === undefined || theirs === undefined ? '' : (ours / theirs).toFixed(2)
 }
 
@@ -125,13 +128,19 @@ async function measure(label, run) {
   const name = isBeside ? 'y-rooms' : label
   const nodeArguments = values['cpu-prof'] === undefined ? [] : profileFlags(name)
   const servers = []
-  /** Scenarios restart servers: whatever is started is closed at the end. */
   const options = {
     ...(name === 'y-rooms' ? JSON.parse(values.options) : {}),
     ...(isBeside ? JSON.parse(label) : {}),
   }
-  const start = async () => {
-    const server = await startServer(name, { directory, nodeArguments, options })
+  /** Scenarios restart servers, on the same storage or another one; whatever is started is closed at the end. */
+  const start = async ({ storage = '.', options: own = {} } = {}) => {
+    const place = join(directory, storage)
+    await mkdir(place, { recursive: true })
+    const server = await startServer(name, {
+      directory: place,
+      nodeArguments,
+      options: { ...options, ...own },
+    })
     servers.push(server)
     return server
   }

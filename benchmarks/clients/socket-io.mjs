@@ -1,3 +1,4 @@
+import { perMessage } from './same-bytes.mjs'
 import { openWebSocket } from './socket.mjs'
 
 /** Engine.io's and Socket.IO's packet types, as the first letters of a message. */
@@ -22,7 +23,7 @@ export async function openSocketIo(url, auth, listeners) {
   const connection = new Connection(namespace, listeners)
   const socket = openWebSocket(
     `ws://${host}/socket.io/?EIO=4&transport=websocket`,
-    (data, isBinary) => connection.handle(data, isBinary),
+    (bytes, isText) => connection.handle(bytes, isText),
   )
   connection.socket = socket
   await socket.opened
@@ -54,8 +55,7 @@ class Connection {
     const attachments = []
     const data = JSON.stringify([event, ...args.map((argument) => detach(argument, attachments))])
     const kind = attachments.length === 0 ? EVENT : `${BINARY_EVENT}${attachments.length}-`
-    this.send(`${kind}${this.prefix}${id}${data}`)
-    for (const bytes of attachments) this.send(bytes)
+    this.socket.sendAll([`${kind}${this.prefix}${id}${data}`, ...attachments])
   }
 
   ask(event, ...args) {
@@ -74,40 +74,24 @@ class Connection {
     this.socket.onClose(callback)
   }
 
-  handle(data, isBinary) {
-    if (isBinary) {
+  handle(bytes, isText) {
+    if (!isText) {
       const packet = this.#packet
-      packet.attachments.push(data)
+      packet.attachments.push(bytes)
       if (packet.attachments.length === packet.count) {
         this.#packet = null
         this.#dispatch(packet)
       }
       return
     }
-    const text = data.toString()
-    if (text === PING) this.send(PONG)
-    else if (text[0] !== OPEN) this.#read(text)
-  }
-
-  #read(text) {
-    const type = text.slice(0, 2)
-    if (type === DISCONNECT) return this.socket.close()
-    let at = 2
-    let count = 0
-    if (type === BINARY_EVENT || type === BINARY_ACK) {
-      const dash = text.indexOf('-')
-      count = Number(text.slice(2, dash))
-      at = dash + 1
-    }
-    if (text.startsWith(this.prefix, at)) at += this.prefix.length
-    if (type === CONNECTED) return this.resolve()
-    if (type === REFUSED) return this.reject(new Error(text.slice(at)))
-    const start = at
-    while (text[at] >= '0' && text[at] <= '9') at++
-    const id = start === at ? null : Number(text.slice(start, at))
-    const packet = { type, id, data: JSON.parse(text.slice(at)), count, attachments: [] }
-    if (count > 0) this.#packet = packet
-    else this.#dispatch(packet)
+    const header = headerOf(bytes)
+    const { type, count } = header
+    if (type === PING) this.send(PONG)
+    else if (type === CONNECTED) this.resolve()
+    else if (type === REFUSED) this.reject(new Error(bytes.toString()))
+    else if (type === DISCONNECT) this.socket.close()
+    else if (count > 0) this.#packet = { ...header, attachments: [] }
+    else if (header.data !== undefined) this.#dispatch({ ...header, attachments: [] })
   }
 
   #dispatch({ type, id, data, attachments }) {
@@ -126,10 +110,31 @@ class Connection {
     const attachments = []
     const data = JSON.stringify([detach(answer, attachments)])
     const kind = attachments.length === 0 ? ACK : `${BINARY_ACK}${attachments.length}-`
-    this.send(`${kind}${this.prefix}${id}${data}`)
-    for (const bytes of attachments) this.send(bytes)
+    this.socket.sendAll([`${kind}${this.prefix}${id}${data}`, ...attachments])
   }
 }
+
+/** A packet without its attachments: what a room sends has the same header for everybody. */
+const headerOf = perMessage((bytes) => {
+  const text = bytes.toString()
+  if (text === PING || text[0] === OPEN) return { type: text[0], count: 0 }
+  const type = text.slice(0, 2)
+  if (type !== EVENT && type !== ACK && type !== BINARY_EVENT && type !== BINARY_ACK)
+    return { type, count: 0 }
+  let at = 2
+  let count = 0
+  if (type === BINARY_EVENT || type === BINARY_ACK) {
+    const dash = text.indexOf('-')
+    count = Number(text.slice(2, dash))
+    at = dash + 1
+  }
+  // The namespace, which is the connection's own.
+  if (text[at] === '/') at = text.indexOf(',', at) + 1
+  const start = at
+  while (text[at] >= '0' && text[at] <= '9') at++
+  const id = start === at ? null : Number(text.slice(start, at))
+  return { type, id, data: JSON.parse(text.slice(at)), count }
+})
 
 function detach(value, attachments) {
   if (!(value instanceof Uint8Array)) return value

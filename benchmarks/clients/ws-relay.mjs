@@ -1,6 +1,9 @@
+import { perMessage } from './same-bytes.mjs'
 import { Client, openWebSocket } from './socket.mjs'
 
 const UPDATE = 0
+
+const payloadOf = perMessage((bytes) => bytes.subarray(1))
 
 export class RawClient extends Client {
   constructor(port, document) {
@@ -11,10 +14,10 @@ export class RawClient extends Client {
   async join() {
     let resolveJoin
     const joined = new Promise((resolve) => (resolveJoin = resolve))
-    this.socket = openWebSocket(this.url, (data) => {
-      if (data.length === 0) resolveJoin([])
-      else if (data[0] === UPDATE) this.onUpdate(data.subarray(1))
-      else this.onPresence(data.subarray(1))
+    this.socket = openWebSocket(this.url, (bytes) => {
+      if (bytes.length === 0) resolveJoin([])
+      else if (bytes[0] === UPDATE) this.onUpdate(payloadOf(bytes))
+      else this.onPresence(payloadOf(bytes))
     })
     this.socket.onClose(() => this.isClosed || this.onLost())
     await this.socket.opened

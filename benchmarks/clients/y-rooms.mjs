@@ -1,3 +1,4 @@
+import { wholeOf } from './same-bytes.mjs'
 import { openSocketIo } from './socket-io.mjs'
 import { Client } from './socket.mjs'
 
@@ -95,7 +96,7 @@ export class RawClient extends Client {
       }
     }
     await Promise.all(Array.from({ length: PULLS_AT_ONCE }, pull))
-    return Buffer.concat(chunks)
+    return wholeOf(chunks)
   }
 
   /** Messages were left out for a slow reader: the log has them. */

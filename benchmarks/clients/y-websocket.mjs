@@ -1,4 +1,5 @@
 import { Reader, varBytes, varUint } from '../load/bytes.mjs'
+import { perMessage } from './same-bytes.mjs'
 import { Client, openWebSocket } from './socket.mjs'
 
 const [SYNC, AWARENESS] = [0, 1]
@@ -12,20 +13,27 @@ export class RawClient extends Client {
   }
 
   async join() {
-    const joined = new Promise((resolve) => (this.resolveJoin = resolve))
+    await this.connect()
+    return this.enter()
+  }
+
+  async connect() {
+    this.joined = new Promise((resolve) => (this.resolveJoin = resolve))
     this.socket = openWebSocket(this.url, (data) => this.handle(data))
     this.socket.onClose(() => this.isClosed || this.onLost())
     await this.socket.opened
-    this.socket.send(Uint8Array.from([SYNC, STEP_1, ...varBytes([0])]))
-    return joined
   }
 
-  handle(data) {
-    const reader = new Reader(data)
-    if (reader.varUint() === AWARENESS) return this.onPresence(reader.varBytes())
-    const step = reader.varUint()
-    const payload = reader.varBytes()
-    if (step === UPDATE) this.onUpdate(payload)
+  /** What is after a state vector, as a provider asks that kept its document; without one, all. */
+  enter({ stateVector = Uint8Array.of(0) } = {}) {
+    this.socket.send(Uint8Array.from([SYNC, STEP_1, ...varBytes(stateVector)]))
+    return this.joined
+  }
+
+  handle(bytes) {
+    const { type, step, payload } = readMessage(bytes)
+    if (type === AWARENESS) this.onPresence(payload)
+    else if (step === UPDATE) this.onUpdate(payload)
     else if (step === STEP_1) this.socket.send(Uint8Array.from([SYNC, STEP_2, 2, 0, 0]))
     else this.resolveJoin([payload])
   }
@@ -43,3 +51,10 @@ export class RawClient extends Client {
     this.socket.send(Buffer.concat([head, update]))
   }
 }
+
+const readMessage = perMessage((bytes) => {
+  const reader = new Reader(bytes)
+  const type = reader.varUint()
+  if (type === AWARENESS) return { type, payload: reader.varBytes() }
+  return { type, step: reader.varUint(), payload: reader.varBytes() }
+})

@@ -1,4 +1,5 @@
 import * as Y from 'yjs'
+import { perMessage } from '../clients/same-bytes.mjs'
 import { Reader, varText, varUint } from './bytes.mjs'
 
 /** A text item without an origin, and with one to the left, or right: what typing makes. */
@@ -37,6 +38,17 @@ export class Typist {
 
 /** Calls back with the clocks [from, to) of every client whose letters are in the update. */
 export function forEachTyped(update, visit) {
+  for (const { client, from, to } of typedIn(update)) visit(client, from, to)
+}
+
+/** The same as a list, which is shared by all who receive the update. */
+export const typedIn = perMessage((update) => {
+  const runs = []
+  readTyped(update, (client, from, to) => runs.push({ client, from, to }))
+  return runs
+})
+
+function readTyped(update, visit) {
   const reader = new Reader(update)
   for (let sections = reader.varUint(); sections > 0; sections--) {
     const structs = reader.varUint()
@@ -79,8 +91,9 @@ export function caret(clientId, clock) {
 
 const CURSOR = new TextEncoder().encode('"anchor":')
 
-/** Calls back with every client whose caret is in the awareness update, and where it is. */
-export function forEachCaret(update, visit) {
+/** Every client whose caret is in the awareness update, and where it is. Shared by all who receive it. */
+export const caretsIn = perMessage((update) => {
+  const carets = []
   const reader = new Reader(update)
   for (let states = reader.varUint(); states > 0; states--) {
     const client = reader.varUint()
@@ -92,6 +105,7 @@ export function forEachCaret(update, visit) {
     let place = 0
     for (let digit = at + CURSOR.length; state[digit] >= 48 && state[digit] <= 57; digit++)
       place = place * 10 + state[digit] - 48
-    visit(client, place)
+    carets.push({ client, place })
   }
-}
+  return carets
+})

@@ -1,5 +1,6 @@
 // F: one document, N editors, each with 5 keystrokes and 5 caret moves a second.
-import { caret, forEachCaret, forEachTyped, Typist } from '../load/keystrokes.mjs'
+import { perMessage } from '../clients/same-bytes.mjs'
+import { caret, caretsIn, typedIn, Typist } from '../load/keystrokes.mjs'
 import { Histogram } from '../load/histogram.mjs'
 import { ALL, act, joinAll, measureCost, rampUp, sleep, verifyText } from '../load/session.mjs'
 
@@ -10,15 +11,70 @@ export const options = {
   seconds: { type: 'string', default: '5', note: 'measured, after the warm-up' },
   warmup: { type: 'string', default: '8', note: 'seconds of the same load before' },
   rate: { type: 'string', default: '5', note: 'keystrokes and caret moves per second of each' },
+  search: {
+    type: 'string',
+    default: '0',
+    note: 'or: for the most editors with p99 < 100 ms, from so many',
+  },
 }
 export const smoke = { n: '4', seconds: '1', warmup: '0.3' }
 
 const DRAIN_MS = 15_000
 
-export async function run({ server, values, name }) {
-  const count = Number(values.n)
-  const everyMs = 1000 / Number(values.rate)
-  const editors = await joinAll(name, server.port, 'crowd', count, (client, index) => ({
+/** Crowds so far: each has a document of its own, since a search starts servers again where there are those of the sizes before. */
+let crowds = 0
+
+/** What a search takes for served. */
+const MAX_P99_MS = 100
+const MIN_OFFERED_SHARE = 0.9
+/** A search ends when it is known as well as this. */
+const SEARCH_PRECISION = 0.04
+/** Each size that a search tries is short, and what has not arrived soon after does not count as served. */
+const SEARCH = { warmup: 3, seconds: 3, drainMs: 3000 }
+
+export async function run({ server, start, values, name }) {
+  const rate = Number(values.rate)
+  const from = Number(values.search)
+  if (from > 0) return searchMost({ server, start, name, rate, from })
+  const size = { warmup: Number(values.warmup), seconds: Number(values.seconds), drainMs: DRAIN_MS }
+  return measureCrowd(server, name, { count: Number(values.n), rate, ...size })
+}
+
+/** Twice as many until it is too many, then halfway in between. Each on a server of its own: an overloaded one has much to catch up on. */
+async function searchMost({ server: first, start, name, rate, from }) {
+  let server = first
+  let most = null
+  let tooMany = Infinity
+  /** What fails by little is tried twice: such a short run meets other work of the machine now and then. */
+  let wasClose = false
+  for (let count = from; ;) {
+    const result = await measureCrowd(server, name, { count, rate, ...SEARCH })
+    await server.close()
+    const isServed =
+      result.p99Ms < MAX_P99_MS &&
+      result.undelivered === 0 &&
+      result.offeredShare > MIN_OFFERED_SHARE
+    const isAgain = !isServed && !wasClose && result.p99Ms < 2 * MAX_P99_MS
+    wasClose = isAgain
+    if (isServed) most = { ...result, mostEditors: count }
+    else if (!isAgain) tooMany = count
+    console.log(
+      `  ${name}, ${count} editors: p99 ${result.p99Ms.toFixed(0)} ms, undelivered ${result.undelivered}, ` +
+        `sent ${(result.offeredShare * 100).toFixed(0)} % of what was due, ` +
+        `server ${(result.cpuShare * 100).toFixed(0)} %, driver ${(result.driverShare * 100).toFixed(0)} %`,
+    )
+    const served = most?.mostEditors ?? 0
+    if (!isAgain) count = Math.round(tooMany === Infinity ? count * 2 : (served + tooMany) / 2)
+    if (tooMany - served <= Math.max(1, served * SEARCH_PRECISION))
+      return most ?? { ...result, mostEditors: 0 }
+    server = await start()
+  }
+}
+
+async function measureCrowd(server, name, { count, rate, warmup, seconds, drainMs }) {
+  const everyMs = 1000 / rate
+  const document = `crowd-${++crowds}`
+  const editors = await joinAll(name, server.port, document, count, (client, index) => ({
     client,
     index,
     typist: new Typist(client.clientId),
@@ -27,19 +83,29 @@ export async function run({ server, values, name }) {
   }))
   const watch = new Watch(editors)
   const phase = rampUp(editors, everyMs)
-  const warmAt = phase.startAt + Number(values.warmup) * 1000
-  const endAt = warmAt + Number(values.seconds) * 1000
+  const warmAt = phase.startAt + warmup * 1000
   await load(editors, watch, everyMs, warmAt)
   const cost = await measureCost(server, editors, async () => {
     watch.start()
-    await load(editors, watch, everyMs, endAt)
+    // Not from when the warm-up should have ended: an overload may have kept this process from seeing that.
+    await load(editors, watch, everyMs, Math.max(warmAt, performance.now()) + seconds * 1000)
   })
-  const undelivered = await watch.drain(DRAIN_MS)
-  const all = editors.map(({ client }) => client)
+  const offeredShare = offered(editors, phase.startAt, performance.now(), everyMs)
+  const undelivered = await watch.drain(drainMs)
   const typed = editors.map(({ typist }) => typist)
-  const isTextRight = await verifyText(name, server.port, 'crowd', typed)
-  for (const client of all) client.close()
-  return { ...cost, ...watch.result(), undelivered, isTextRight }
+  const isTextRight =
+    // Whoever is overloaded has not got it all yet.
+    undelivered > 0 && drainMs < DRAIN_MS
+      ? undefined
+      : await verifyText(name, server.port, document, typed)
+  for (const { client } of editors) client.close()
+  return { ...cost, ...watch.result(), offeredShare, undelivered, isTextRight }
+}
+
+/** Of the keystrokes that were due, how many have been sent: fewer, where reading what arrives leaves no time for it. */
+function offered(editors, startAt, endAt, everyMs) {
+  const sent = editors.reduce((sum, { typist }) => sum + typist.clock, 0)
+  return sent / (((endAt - startAt) / everyMs) * editors.length)
 }
 
 function load(editors, watch, everyMs, untilMs) {
@@ -88,28 +154,47 @@ class Watch {
     this.#isMeasuring = true
   }
 
+  /** Which editors' letters are in an update, as author, from, to, one behind the other: hundreds ask for each. */
+  #runsOf = perMessage((update) =>
+    typedIn(update).flatMap(({ client, from, to }) => this.#ofAuthor(client, from, to)),
+  )
+  #caretsOf = perMessage((update) =>
+    caretsIn(update).flatMap(({ client, place }) => this.#ofAuthor(client, place)),
+  )
+
+  #ofAuthor(client, ...numbers) {
+    const author = this.#byClient.get(client)
+    return author === undefined ? [] : [author, ...numbers]
+  }
+
   #seeLetters(receiver, update) {
     const now = performance.now()
     const seen = this.#letters[receiver]
-    forEachTyped(update, (client, from, to) => {
-      const author = this.#byClient.get(client)
+    const runs = this.#runsOf(update)
+    for (let index = 0; index < runs.length; index += 3) {
+      const author = runs[index]
+      const to = runs[index + 2]
+      let clock = seen[author]
       // Some servers send an author its own letters.
-      if (author === undefined || author === receiver || from > seen[author]) return
-      for (; seen[author] < to; seen[author]++)
-        if (this.#isMeasuring) this.#updates.add(now - this.#typedAt[author][seen[author]])
-    })
+      if (author === receiver || runs[index + 1] > clock) continue
+      const typedAt = this.#typedAt[author]
+      for (; clock < to; clock++) if (this.#isMeasuring) this.#updates.add(now - typedAt[clock])
+      seen[author] = clock
+    }
   }
 
   /** A caret that is overtaken by a later one of the same editor needs not arrive; it counts from when it was sent all the same. */
   #seePlaces(receiver, update) {
     const now = performance.now()
     const seen = this.#places[receiver]
-    forEachCaret(update, (client, place) => {
-      const author = this.#byClient.get(client)
-      if (author === undefined || author === receiver || place <= seen[author]) return
+    const carets = this.#caretsOf(update)
+    for (let index = 0; index < carets.length; index += 2) {
+      const author = carets[index]
+      const place = carets[index + 1]
+      if (author === receiver || place <= seen[author]) continue
       seen[author] = place
       if (this.#isMeasuring) this.#presence.add(now - this.#movedAt[author][place - 1])
-    })
+    }
   }
 
   /** Letters that have not arrived, and last carets. Waits for them up to so long. */
@@ -147,6 +232,7 @@ class Watch {
 }
 
 export const columns = {
+  'most editors': ({ mostEditors }) => (mostEditors === undefined ? '–' : String(mostEditors)),
   'cpu %': ({ cpuShare }) => (cpuShare * 100).toFixed(0),
   'p50 ms': ({ p50Ms }) => p50Ms.toFixed(1),
   'p99 ms': ({ p99Ms }) => p99Ms.toFixed(1),

@@ -43,6 +43,7 @@ export async function run({ server, start, directory, name, values }) {
     sent: story.sent,
     seen: story.seen,
     lostSeen,
+    loopP99Ms: story.loopP99Ms,
     ...(acks.count > 0 && {
       lostSaved,
       syncMs,
@@ -78,7 +79,9 @@ async function typeUntilDeath(server, name, { rate, seconds, signal }) {
   const type = () => editor.client.sendUpdate(typist.type())
   await act([editor], everyMs, startAt + WARM_UP_MS, type)
   story.acks.clear()
+  await server.ask('delay')
   await act([editor], everyMs, startAt + Number(seconds) * 1000, type)
+  story.loopP99Ms = (await server.ask('delay')).p99Ms
   story.sent = typist.clock
   // What was on its way to the watcher arrives before its connection's end.
   await Promise.all([server.kill(signal), dead])
@@ -115,5 +118,6 @@ export const columns = {
   'entries per write': ({ entriesPerWrite }) => show(entriesPerWrite, 0),
   'bare LevelDB/s': ({ barePerSecond }) => show(barePerSecond, 0),
   'of bare': ({ ofBare }) => show(ofBare, 2),
+  'loop p99 ms': ({ loopP99Ms }) => loopP99Ms.toFixed(0),
 }
 export const ratios = {}

@@ -56,9 +56,9 @@ export async function run({ server: first, start, name, values }) {
     coldHerdMs: coldHerd.ms,
     coldHerdCpuMs: coldHerd.cpuMs,
     peakMb: all.peakBytes / 1e6,
-    loopP99Ms: all.loopP99Ms,
+    loopP99Ms: Math.max(third.loopP99Ms, all.loopP99Ms, coldHerd.loopP99Ms),
     stolenShare: Math.max(third.stolenShare, all.stolenShare, coldHerd.stolenShare),
-    driverShare: all.driverShare,
+    driverShare: Math.max(third.driverShare, all.driverShare, coldHerd.driverShare),
     isTextRight: isTextRight && third.isComplete && all.isComplete && coldHerd.isComplete,
   }
 }

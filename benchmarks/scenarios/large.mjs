@@ -1,17 +1,7 @@
 // L: a large document is folded, joined and read, while somebody types into another one.
 import { makeDocument } from '../documents.mjs'
-import { Typist } from '../load/keystrokes.mjs'
-import { Histogram } from '../load/histogram.mjs'
-import {
-  act,
-  clientIdOf,
-  clientOf,
-  joinFully,
-  measureCost,
-  rampUp,
-  settle,
-  sleep,
-} from '../load/session.mjs'
+import { openNeighbours } from '../load/neighbours.mjs'
+import { clientIdOf, clientOf, joinFully, settle, sleep } from '../load/session.mjs'
 import * as Y from 'yjs'
 
 export const title = 'L  Large documents: what their neighbours notice'
@@ -24,7 +14,6 @@ export const options = {
 export const smoke = { bytes: '300000', joiners: '5' }
 
 const NAME = 'large'
-const NEIGHBOUR = 'neighbour'
 const TYPE_EVERY_MS = 50
 const QUIET_MS = 3000
 
@@ -39,8 +28,8 @@ export async function run({ server: first, start, name, values }) {
   await first.close()
 
   const server = await start()
-  const neighbours = await openNeighbours(server, Client)
-  const phase = (work) => neighbours.during(server, work)
+  const neighbours = await openNeighbours(server, name, TYPE_EVERY_MS)
+  const phase = (work) => neighbours.during(work)
   const quiet = await phase(() => sleep(QUIET_MS))
   let isWhole = true
   const times = []
@@ -72,50 +61,6 @@ export async function run({ server: first, start, name, values }) {
     stolenShare: Math.max(quiet.stolenShare, joined.stolenShare),
     driverShare: joined.driverShare,
     isTextRight,
-  }
-}
-
-/** Two people in another document: one types, the other notes when it arrives. */
-async function openNeighbours(server, Client) {
-  const client = new Client(server.port, NEIGHBOUR, clientIdOf(50))
-  const watcher = new Client(server.port, NEIGHBOUR, clientIdOf(51))
-  await client.join()
-  await watcher.join()
-  const typist = new Typist(clientIdOf(50))
-  const sentAt = []
-  const shown = new Histogram()
-  let seen = 0
-  watcher.onUpdate = (update) => {
-    const doc = new Set()
-    for (const { id, length } of Y.decodeUpdate(new Uint8Array(update)).structs)
-      for (let clock = id.clock; clock < id.clock + length; clock++) doc.add(clock)
-    for (const clock of doc) shown.add(performance.now() - sentAt[clock])
-    seen += doc.size
-  }
-  const type = () => {
-    sentAt.push(performance.now())
-    client.sendUpdate(typist.type())
-  }
-  let until = Infinity
-  const editors = [{}]
-  rampUp(editors, TYPE_EVERY_MS)
-  const typing = (async () => {
-    while (until === Infinity) await act(editors, TYPE_EVERY_MS, performance.now() + 100, type)
-  })()
-  return {
-    async during(of, work) {
-      shown.clear()
-      const cost = await measureCost(of, [], work)
-      // What was typed while the work went on may still be on its way.
-      await sleep(200)
-      return { ...cost, shownP99Ms: shown.quantile(0.99), shownMaxMs: shown.max }
-    },
-    async end() {
-      until = 0
-      await typing
-      for (let waited = 0; seen < sentAt.length && waited < 50; waited++) await sleep(100)
-      return seen === sentAt.length
-    },
   }
 }
 

@@ -39,6 +39,7 @@ export async function run({ server: first, start, name, values }) {
   return {
     ...idle,
     ...opened,
+    loopP99Ms: Math.max(idle.loopP99Ms, opened.loopP99Ms ?? 0),
     stolenShare: disturbance(),
     driverShare: performance.eventLoopUtilization(driver).utilization,
   }
@@ -52,6 +53,7 @@ async function measureIdle(server, name, connections, settleMs) {
   return {
     kbPerConnection: opening.kbPerOne,
     connectCpuMs: opening.cpuMs,
+    loopP99Ms: opening.loopP99Ms,
     leftShare: left.asIs,
     leftCollectedShare: left.collected,
   }
@@ -77,6 +79,7 @@ async function measureOpened({ first, start, name, values, settleMs }) {
     kbPerDocument: opening.kbPerOne,
     anonymousKbPerDocument: opening.anonymousKbPerOne,
     openCpuMs: opening.cpuMs,
+    loopP99Ms: opening.loopP99Ms,
     documentsLeftShare: left.asIs,
     documentsLeftCollectedShare: left.collected,
     isTextRight,
@@ -104,14 +107,17 @@ async function store(server, name, update, count) {
 async function measureOpening(server, count, open) {
   const start = await memoryOf(server)
   const before = await server.ask('usage')
+  await server.ask('delay')
   const clients = await open()
   await settle(server)
+  const { p99Ms: loopP99Ms } = await server.ask('delay')
   const after = await server.ask('usage')
   const held = await memoryOf(server)
   const kbPerOne = (kind) => (held[kind] - start[kind]) / count / 1e3
   return {
     clients,
     startBytes: start.residentBytes,
+    loopP99Ms,
     cpuMs: after.cpuMs - before.cpuMs,
     kbPerOne: kbPerOne('residentBytes'),
     anonymousKbPerOne: kbPerOne('anonymousBytes'),
@@ -141,6 +147,7 @@ export const columns = {
   'cpu s to open': ({ openCpuMs }) => show(openCpuMs, 2, 1e-3),
   'left, %': ({ documentsLeftShare }) => show(documentsLeftShare, 0, 100),
   'collected, %': ({ documentsLeftCollectedShare }) => show(documentsLeftCollectedShare, 0, 100),
+  'loop p99 ms, while they come': ({ loopP99Ms }) => loopP99Ms.toFixed(0),
 }
 export const ratios = {
   'KB per connection': 'kbPerConnection',

@@ -1,6 +1,7 @@
 // O: one writer and many watchers, each with a caret that moves once a second.
+import { perMessage } from '../clients/same-bytes.mjs'
 import { Histogram } from '../load/histogram.mjs'
-import { caret, forEachCaret, forEachTyped, Typist } from '../load/keystrokes.mjs'
+import { caret, caretsIn, forEachTyped, Typist } from '../load/keystrokes.mjs'
 import { joinAll, measureCost, sleep, verifyText } from '../load/session.mjs'
 
 export const title = 'O  Observers: one writer at 10/s, W watchers whose carets move once a second'
@@ -16,8 +17,6 @@ const DRAIN_MS = 15_000
 const LETTER_MS = 100
 const CARET_MS = 1000
 const TICK_MS = 5
-/** Carets are read by so many watchers: all of them would cost the driver more than the server. Bytes are counted for all. */
-const READERS = 30
 
 export async function run({ server, values, name }) {
   const count = Number(values.w)
@@ -26,6 +25,8 @@ export async function run({ server, values, name }) {
     index,
     letters: 0,
     place: 0,
+    /** When its caret was moved to each place. */
+    movedAt: [],
   }))
   const [writer, ...watchers] = members
   const typist = new Typist(writer.client.clientId)
@@ -58,30 +59,38 @@ function watchAll(watchers, typist) {
     updates: new Histogram(),
     presence: new Histogram(),
     typedAt: [],
-    movedAt: new Map(),
     isMeasuring: false,
   }
-  const seen = watchers.slice(0, READERS).map(() => new Map())
-  for (const watcher of watchers) {
+  const authors = new Map(watchers.map(({ client }, author) => [client.clientId, author]))
+  /** Whose carets are in an update, as author and place, one behind the other: all watchers ask for each. */
+  const caretsOf = perMessage((update) =>
+    caretsIn(update).flatMap(({ client, place }) =>
+      authors.has(client) ? [authors.get(client), place] : [],
+    ),
+  )
+  for (const [receiver, watcher] of watchers.entries()) {
+    watcher.places = new Uint32Array(watchers.length)
     watcher.client.onUpdate = (update) => {
       const now = performance.now()
-      forEachTyped(update, (client, _from, to) => {
-        if (client !== typist.clientId) return
+      forEachTyped(update, (client, from, to) => {
+        if (client !== typist.clientId || from > watcher.letters) return
         for (; watcher.letters < to; watcher.letters++)
           if (watch.isMeasuring) watch.updates.add(now - watch.typedAt[watcher.letters])
       })
     }
-  }
-  for (const [reader, { client }] of watchers.slice(0, READERS).entries())
-    client.onPresence = (update) => {
+    watcher.client.onPresence = (update) => {
       const now = performance.now()
-      forEachCaret(update, (author, place) => {
-        if (author === client.clientId || place <= (seen[reader].get(author) ?? 0)) return
-        seen[reader].set(author, place)
-        const sentAt = watch.movedAt.get(author)?.[place - 1]
-        if (watch.isMeasuring && sentAt !== undefined) watch.presence.add(now - sentAt)
-      })
+      const seen = watcher.places
+      const carets = caretsOf(update)
+      for (let index = 0; index < carets.length; index += 2) {
+        const author = carets[index]
+        const place = carets[index + 1]
+        if (author === receiver || place <= seen[author]) continue
+        seen[author] = place
+        if (watch.isMeasuring) watch.presence.add(now - watchers[author].movedAt[place - 1])
+      }
     }
+  }
   return watch
 }
 
@@ -98,16 +107,24 @@ function loadUntil([writer, ...watchers], typist, watch) {
       for (; nextCaretAt <= now; nextCaretAt += CARET_MS / watchers.length) {
         const watcher = watchers[turn++ % watchers.length]
         const { clientId } = watcher.client
-        if (!watch.movedAt.has(clientId)) watch.movedAt.set(clientId, [])
-        watch.movedAt.get(clientId).push(performance.now())
+        watcher.movedAt.push(performance.now())
         watcher.client.sendPresence(caret(clientId, ++watcher.place))
       }
     }
   }
 }
 
+/** Letters and last carets that have not arrived. Waits for them. */
 async function drained(watchers, typist) {
-  const missing = () => watchers.reduce((sum, { letters }) => sum + typist.clock - letters, 0)
+  const missing = () => {
+    let count = 0
+    for (const [receiver, { letters, places }] of watchers.entries()) {
+      count += typist.clock - letters
+      for (let author = 0; author < places.length; author++)
+        if (author !== receiver && places[author] !== watchers[author].place) count++
+    }
+    return count
+  }
   for (const until = performance.now() + DRAIN_MS; missing() > 0 && performance.now() < until;)
     await sleep(50)
   return missing()
@@ -117,8 +134,9 @@ export const columns = {
   'cpu %': ({ cpuShare }) => (cpuShare * 100).toFixed(0),
   'p50 ms': ({ p50Ms }) => p50Ms.toFixed(1),
   'p99 ms': ({ p99Ms }) => p99Ms.toFixed(0),
-  'presence p50 ms': ({ presenceP50Ms }) => presenceP50Ms.toFixed(0),
-  'presence p99 ms': ({ presenceP99Ms }) => presenceP99Ms.toFixed(0),
+  /** A caret's age when it arrives. */
+  'age of presence p50 ms': ({ presenceP50Ms }) => presenceP50Ms.toFixed(0),
+  'age of presence p99 ms': ({ presenceP99Ms }) => presenceP99Ms.toFixed(0),
   'MB/s out': ({ bytesPerSecond }) => (bytesPerSecond / 1e6).toFixed(0),
   'peak MB': ({ peakBytes }) => (peakBytes / 1e6).toFixed(0),
   'loop p99 ms': ({ loopP99Ms }) => loopP99Ms.toFixed(0),
