@@ -48,6 +48,12 @@ const MAX_STRETCH = 2
 /** Nobody's entries wait longer than this before their write begins, whatever he says. */
 const MAX_HOLD_MS = 60
 
+/**
+ * What is needed at a time of its own waits so long for more, also when that time has come: of many people several type within a millisecond,
+ * and who is not in this batch is in the next one, which others wait for longer.
+ */
+const GATHER_MS = 1
+
 /** The weight of the last write in what is taken for the duration of the next. */
 const DURATION_WEIGHT = 1 / 8
 
@@ -77,6 +83,8 @@ export class CommitLoop<Entry extends NewEntry> {
   #idleListeners: (() => void)[] = []
 
   #startedAt = -Infinity
+  /** Since when the first of those that wait does. */
+  #waitingSince = -Infinity
   /** From the beginning of one batch to that of the next, at the load of the last one. */
   #intervalMs: number
   /** How long writes take, smoothed. */
@@ -107,6 +115,7 @@ export class CommitLoop<Entry extends NewEntry> {
 
   enqueue(party: CommitParty<Entry>, entry: Entry): void {
     this.#pendingBytes += pendingBytesOf(entry)
+    if (this.#waiting.size === 0) this.#waitingSince = this.#clock.now()
     const queue = this.#waiting.get(party)
     if (queue === undefined) this.#waiting.set(party, [entry])
     else queue.push(entry)
@@ -132,6 +141,9 @@ export class CommitLoop<Entry extends NewEntry> {
       const batch = this.#waiting
       this.#waiting = new Map()
       await this.#commit(batch)
+      // Crowded documents relay at the end of the turn, and then know when they need the next.
+      if (this.#waiting.size > 0 && this.#neededAt() > -Infinity)
+        await new Promise<void>((go) => this.#clock.afterTurn(go))
     }
     this.#isRunning = false
     const listeners = this.#idleListeners
@@ -141,20 +153,22 @@ export class CommitLoop<Entry extends NewEntry> {
 
   /** Waits until the interval is over and a write that begins ends when the first entry is needed. */
   async #whenDue(): Promise<void> {
-    let isOver = false
-    while (!isOver) {
+    // Counted in what was waited for: the time of day may be set back.
+    for (let leftMs = MAX_HOLD_MS; leftMs > 0;) {
       const neededAt = this.#neededAt()
-      const waitMs = this.#msUntilStart(neededAt)
+      const waitMs = Math.min(leftMs, this.#msUntilStart(neededAt))
       if (waitMs <= 0) return
-      isOver = await new Promise((resolve) => {
-        const end = (isTimeOver: boolean): void => {
+      const isTimeOver = await new Promise<boolean>((resolve) => {
+        const end = (isOver: boolean): void => {
           this.#wait = null
           cancel()
-          resolve(isTimeOver)
+          resolve(isOver)
         }
         const cancel = this.#clock.setTimer(waitMs, () => end(true))
         this.#wait = { neededAt, end: () => end(false) }
       })
+      // When it is needed may be another time by now.
+      if (isTimeOver) leftMs -= Math.max(1, waitMs)
     }
   }
 
@@ -162,10 +176,12 @@ export class CommitLoop<Entry extends NewEntry> {
     const intervalMs = this.#intervalMs
     if (intervalMs === 0 || this.#pendingBytes >= LARGE_BATCH_BYTES) return 0
     const now = this.#clock.now()
-    // Never longer than this: the time of day may have been set back.
-    const untilInterval = Math.min(intervalMs, this.#startedAt + intervalMs - now)
-    const untilNeeded = Math.min(MAX_HOLD_MS, neededAt - this.#durationMs - now)
-    return Math.max(untilInterval, untilNeeded)
+    // The time of day was set back.
+    if (now < this.#startedAt) return 0
+    const untilInterval = this.#startedAt + intervalMs - now
+    if (neededAt === -Infinity) return untilInterval
+    const untilNeeded = neededAt - this.#durationMs - now
+    return Math.max(untilInterval, untilNeeded, this.#waitingSince + GATHER_MS - now)
   }
 
   /** The first of what waits. */
