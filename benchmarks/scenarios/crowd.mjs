@@ -232,7 +232,7 @@ class Watch {
 }
 
 export const columns = {
-  'most editors': ({ mostEditors }) => (mostEditors === undefined ? '–' : String(mostEditors)),
+  'most editors': ({ mostEditors }) => (mostEditors === undefined ? '' : String(mostEditors)),
   'cpu %': ({ cpuShare }) => (cpuShare * 100).toFixed(0),
   'p50 ms': ({ p50Ms }) => p50Ms.toFixed(1),
   'p99 ms': ({ p99Ms }) => p99Ms.toFixed(1),
