@@ -301,6 +301,14 @@ export const columns = {
   'fold of large': ({ foldShort }) => shown(foldShort),
   'of long history': ({ foldLong }) => shown(foldLong),
   'fold delays by ms': ({ foldDelayMs }) => round(foldDelayMs, 1),
+  'loop max ms, folds': ({ foldShort, foldLong }) =>
+    foldShort === undefined
+      ? '–'
+      : `${round(foldShort.loopMaxMs, 0)} · ${round(foldLong.loopMaxMs, 0)}`,
+  'saved max ms, folds': ({ foldShort, foldLong }) =>
+    foldShort === undefined
+      ? '–'
+      : `${round(foldShort.savedMaxMs, 0)} · ${round(foldLong.savedMaxMs, 0)}`,
   'fold cpu s': ({ foldShort, foldLong }) =>
     foldShort === undefined
       ? '–'
