@@ -29,7 +29,7 @@ export async function acceptCosts(directory, kinds, { rounds, keystrokes, window
     const document = await OpenDocument.load({
       ...defaults,
       handle,
-      name: `${kind}, in process`,
+      name: kind,
       storage,
       commits,
       clock: systemClock,

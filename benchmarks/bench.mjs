@@ -72,13 +72,15 @@ for (let run = 1; run <= Number(values.runs); run++)
 
 const medians = new Map([...results].map(([name, runs]) => [name, mediansOf(runs)]))
 const base = medians.get('y-rooms')
+/** Some have figures for an option only. */
+const columns = Object.entries(scenario.columns).filter(([, show]) =>
+  [...medians.values()].some((result) => show(result) !== ''),
+)
 console.log()
 printTable(
   [...medians].map(([name, result]) => ({
     server: name,
-    ...Object.fromEntries(
-      Object.entries(scenario.columns).map(([column, show]) => [column, show(result)]),
-    ),
+    ...Object.fromEntries(columns.map(([column, show]) => [column, show(result)])),
     ...Object.fromEntries(
       Object.entries(scenario.ratios).map(([label, key]) => [
         `y-rooms / it: ${label}`,
@@ -147,9 +149,10 @@ async function measure(label, run) {
   try {
     const server = await start()
     const result = await scenario.run({ server, start, directory, name, values })
-    const shown = Object.entries(scenario.columns).map(
-      ([column, show]) => `${column} ${show(result)}`,
-    )
+    const shown = Object.entries(scenario.columns)
+      .map(([column, show]) => [column, show(result)])
+      .filter(([, text]) => text !== '')
+      .map(([column, text]) => `${column} ${text}`)
     console.log(
       `run ${run}  ${label.padEnd(16)} ${shown.join('  ')}  (driver ${percent(result.driverShare)}, stolen ${percent(result.stolenShare)})`,
     )

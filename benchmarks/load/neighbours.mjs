@@ -17,7 +17,9 @@ export async function openNeighbours(server, name, typeEveryMs) {
   const typist = new Typist(clientIdOf(50))
   const sentAt = []
   const shown = new Histogram()
+  const saved = new Histogram()
   let seen = 0
+  client.onSaved = (ms) => saved.add(ms)
   watcher.onUpdate = (update) => {
     const now = performance.now()
     forEachTyped(update, (_client, from, to) => {
@@ -39,6 +41,7 @@ export async function openNeighbours(server, name, typeEveryMs) {
     /** What the work costs, and how late the neighbour's letters were meanwhile. */
     async during(work) {
       shown.clear()
+      saved.clear()
       const cost = await measureCost(server, [], work)
       await sleep(LATE_MS)
       return {
@@ -46,6 +49,7 @@ export async function openNeighbours(server, name, typeEveryMs) {
         shownP50Ms: shown.quantile(0.5),
         shownP99Ms: shown.quantile(0.99),
         shownMaxMs: shown.max,
+        savedMaxMs: saved.max,
       }
     },
     /** Whether all has arrived. */

@@ -1,6 +1,7 @@
 // G: what must not grow with a document, with its history, or with the number of rooms.
 import * as Y from 'yjs'
 import { makeDocument } from '../documents.mjs'
+import { NUMBER_OPTIONS } from '../product.mjs'
 import { watchDisturbance } from '../load/disturbance.mjs'
 import { Histogram } from '../load/histogram.mjs'
 import { forEachTyped, Typist } from '../load/keystrokes.mjs'
@@ -216,9 +217,20 @@ async function foldBeside(server, name) {
     foldShort,
     foldLong,
     foldDelayMs: Math.max(foldShort.shownMaxMs, foldLong.shownMaxMs) - quiet.shownP50Ms,
+    foldUs: { short: usPerKeystroke('short', foldShort), long: usPerKeystroke('long', foldLong) },
     foldLoopP99Ms: Math.max(foldShort.loopP99Ms, foldLong.loopP99Ms),
     isTextRight,
   }
+}
+
+/** A fold's share in each keystroke from one fold to the next: as many of these as src/document/compaction.ts waits for. */
+function usPerKeystroke(kind, { cpuMs }) {
+  const { update } = made.find((document) => document.kind === kind)
+  const entries = Math.max(
+    NUMBER_OPTIONS.compactAfterEntries.default,
+    Math.floor(update.length / 1024),
+  )
+  return (cpuMs * 1000) / entries
 }
 
 /** Processor time of joins, for each byte: of a document and of one ten times as large, with few edits and with many. */
@@ -289,10 +301,20 @@ export const columns = {
   'fold of large': ({ foldShort }) => shown(foldShort),
   'of long history': ({ foldLong }) => shown(foldLong),
   'fold delays by ms': ({ foldDelayMs }) => round(foldDelayMs, 1),
+  'loop max ms, folds': ({ foldShort, foldLong }) =>
+    foldShort === undefined
+      ? '–'
+      : `${round(foldShort.loopMaxMs, 0)} · ${round(foldLong.loopMaxMs, 0)}`,
+  'saved max ms, folds': ({ foldShort, foldLong }) =>
+    foldShort === undefined
+      ? '–'
+      : `${round(foldShort.savedMaxMs, 0)} · ${round(foldLong.savedMaxMs, 0)}`,
   'fold cpu s': ({ foldShort, foldLong }) =>
     foldShort === undefined
       ? '–'
       : `${round(foldShort.cpuMs / 1e3, 2)} · ${round(foldLong.cpuMs / 1e3, 2)}`,
+  'fold, µs of a keystroke': ({ foldUs }) =>
+    foldUs === undefined ? '–' : `${round(foldUs.short, 0)} · ${round(foldUs.long, 0)}`,
   'join, ns per byte: a tenth · large · long history': ({ joinNs: { tenth, short, long } }) =>
     `${round(tenth, 2)} · ${round(short, 2)} · ${round(long, 2)}`,
   'large / a tenth': ({ joinSizeRatio }) => round(joinSizeRatio, 2),
