@@ -118,7 +118,7 @@ export class Compaction {
       if (before.epoch !== document.epoch || seq <= (before.snapshot?.seq ?? 0)) return null
       const parts = await read(seq)
       // Counted before the worker takes the bytes.
-      const foldedBytes = parts.updates.reduce((sum, update) => sum + update.length, 0)
+      const foldedBytes = parts.updates.byteLength
       return { folded: await worker.fold(parts), foldedBytes }
     })
     if (result === null) return
