@@ -33,6 +33,7 @@ export class Compaction {
   readonly #running = new Map<OpenDocument, Promise<void>>()
   /** After a failure: not again before the log has this many entries. */
   readonly #retryAtEntries = new WeakMap<OpenDocument, number>()
+  readonly #folded = new WeakSet<OpenDocument>()
   #isClosing = false
 
   constructor(options: CompactionOptions) {
@@ -91,6 +92,25 @@ export class Compaction {
     await run
   }
 
+  /** Whether a log of this document was folded since it was opened. */
+  hasFolded(document: OpenDocument): boolean {
+    return this.#folded.has(document)
+  }
+
+  /** Has the storage keep less of a document that was left [ST18]. Never rejects: nothing is lost where it fails. */
+  async condense({ name, epoch }: OpenDocument): Promise<void> {
+    if (this.#isClosing) return
+    try {
+      await this.#options.storage.condense?.(name, epoch)
+    } catch (error) {
+      if (this.#isClosing) return
+      this.#options.logger.warn('a document could not be condensed; it takes more of the disk', {
+        document: name,
+        error,
+      })
+    }
+  }
+
   /** Begins nothing more, and waits for what is under way. */
   close(): Promise<void> {
     this.#isClosing = true
@@ -130,6 +150,7 @@ export class Compaction {
       outcome = STORED
       const { snapshot } = await storage.head(name)
       if (snapshot?.seq !== seq) return
+      this.#folded.add(document)
       document.handleCompacted(snapshot, DocumentIndex.decode(folded.index), foldedBytes)
     } catch (error) {
       // The snapshot may be stored all the same. A document that did not know of it would send joiners to entries
