@@ -24,10 +24,10 @@ const allUpdates = (parts: StoredParts): Uint8Array[] =>
 const ENTRIES_AT_ONCE = 64
 
 /**
- * Entries of one transaction, at whose end Yjs collects garbage and puts neighbours together: until then each keystroke is an object
- * of 300 bytes.
+ * Entries of one transaction, at whose end Yjs collects garbage and puts neighbours together: until then each keystroke stays two objects.
+ * 100,000 of them take 109 MB of heap in one transaction, 58 in such of four times as many, 38 in these; the time is the same.
  */
-const ENTRIES_PER_TRANSACTION = 64 * ENTRIES_AT_ONCE
+const ENTRIES_PER_TRANSACTION = 16 * ENTRIES_AT_ONCE
 
 /** `look` sees each update before it is applied. */
 function load({ snapshot, updates }: StoredParts, look?: (update: Uint8Array) => void): Y.Doc {
