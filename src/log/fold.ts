@@ -15,6 +15,8 @@ export interface StoredParts {
 export interface Folded {
   readonly update: Uint8Array
   readonly index: Uint8Array
+  /** Whether Yjs deleted what no update names: the value of a key that was overwritten concurrently, a child of what was deleted. */
+  readonly hasFoundDeletes: boolean
 }
 
 const allUpdates = (parts: StoredParts): Uint8Array[] =>
@@ -70,7 +72,7 @@ export function fold(parts: StoredParts): Folded {
     if (scan.verdict !== 'valid') throw new Error(`the snapshot does not scan: ${scan.message}`)
     folded.apply(scan)
     if (!folded.dominates(expected)) throw new Error('the snapshot holds less than the log')
-    return { update, index: folded.encode() }
+    return { update, index: folded.encode(), hasFoundDeletes: !expected.dominates(folded) }
   } finally {
     doc.destroy()
   }

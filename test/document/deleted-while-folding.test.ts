@@ -14,7 +14,11 @@ const NAME = asName('folded')
 const NO_FOLD: DocumentWorker['fold'] = () => Promise.reject(new Error('no fold'))
 const AS_IT_IS: DocumentWorker['fold'] = ({ updates }) => {
   const [update] = updates
-  return Promise.resolve({ update: update!, index: new DocumentIndex().encode() })
+  return Promise.resolve({
+    update: update!,
+    index: new DocumentIndex().encode(),
+    hasFoundDeletes: true,
+  })
 }
 
 /** Runs one fold; `beforeReading` happens between the look at the head and the read of the log. */
