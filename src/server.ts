@@ -37,7 +37,7 @@ export interface DocumentServer {
   healthRouter(): Router
   /** A server-side editor of one document. Close it when done. */
   open(name: string): Promise<DocumentEditor>
-  /** Folds the log of a document that is open now into a snapshot. Resolves when that is stored. */
+  /** Folds the log of a document into a snapshot, and lets go of the log before it as far as it is not needed. Resolves when that is stored. */
   compact(name: string): Promise<void>
   /**
    * Asks `authorize` again about documents that are open: of one user (`id`), of one document, or all. Resolves when every
@@ -245,6 +245,7 @@ export class Server implements DocumentServer {
     const lease = await this.#registry.acquire(checkedName(name))
     try {
       await this.#compaction.run(lease.document)
+      await this.#compaction.condense(lease.document)
     } finally {
       lease.release()
     }

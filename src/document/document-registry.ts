@@ -173,8 +173,11 @@ export class DocumentRegistry {
       FOLD_ON_UNLOAD_ENTRIES,
       (document.snapshot?.bytes ?? 0) / FOLD_ON_UNLOAD_SNAPSHOT_BYTES,
     )
-    if (document.tailEntries > worthFolding) await this.#options.compaction().run(document)
-    // Somebody may have come during the fold, or an update be on its way still; then the instance stays.
+    const compaction = this.#options.compaction()
+    if (document.tailEntries > worthFolding) await compaction.run(document)
+    // Nobody pulls the snapshot before the newest any more. One that was not folded is as the last unload has left it.
+    if (compaction.hasFolded(document)) await compaction.condense(document)
+    // Somebody may have come meanwhile, or an update be on its way still; then the instance stays.
     if (!document.isSettled) this.#scheduleUnload(name, entry)
     if (entry.leases > 0 || this.#entries.get(name) !== entry || entry.cancelUnload !== null) return
     this.#entries.delete(name)

@@ -1,6 +1,7 @@
 import type { DocumentName, Epoch, SnapshotReference } from '../../protocol/index.ts'
 import { DocumentError, StorageError } from '../errors.ts'
 import type { StoredParts } from '../log/fold.ts'
+import { packPage, PackedUpdates, type UpdatePage } from '../log/packed-updates.ts'
 import type { DocumentHead, LogEntry, Storage } from '../storage/storage.ts'
 import { DocumentIndex } from '../update/document-index.ts'
 import { NO_SCAN_LIMITS } from '../update/scan-limits.ts'
@@ -12,8 +13,11 @@ interface Origin {
   readonly snapshot: (SnapshotReference & { readonly index?: Uint8Array }) | null
 }
 
-/** One page of log entries; large enough for few calls, small enough to let other reads in between. */
-const PAGE_BYTES = 1024 * 1024
+/**
+ * One page of log entries; large enough for few calls, small enough to let other reads in between. Each entry is three objects until
+ * it is packed: of a page of keystrokes 2 MB.
+ */
+const PAGE_BYTES = 128 * 1024
 
 /** A snapshot goes away by two folds while it is read, or when it is found damaged: neither happens again at once. */
 const READ_ATTEMPTS = 3
@@ -41,6 +45,11 @@ async function* readLog(
     yield entries
     position = last.seq
   }
+}
+
+/** What was read is its reader's own, and may be given to another thread. */
+export interface ReadParts extends StoredParts {
+  readonly updates: PackedUpdates
 }
 
 /** The bytes of a snapshot, in a buffer of their own. */
@@ -76,16 +85,16 @@ export async function readParts(
   name: DocumentName,
   origin: Origin,
   upTo: number,
-): Promise<StoredParts> {
+): Promise<ReadParts> {
   // As of now: an open document's may be another one after the first await.
   const { epoch, snapshot } = origin
-  const updates: Uint8Array[] = []
+  const pages: UpdatePage[] = []
   for await (const page of readLog(storage, name, origin, snapshot?.seq ?? 0, upTo))
-    for (const entry of page) updates.push(entry.update)
+    pages.push(packPage(page.map(({ update }) => update)))
   return {
     snapshot: snapshot === null ? null : await readSnapshot(storage, name, epoch, snapshot),
     index: snapshot?.index ?? null,
-    updates,
+    updates: new PackedUpdates(pages),
   }
 }
 
@@ -100,7 +109,7 @@ export async function readOpen(
   storage: Storage,
   document: SnapshotHolder,
   upTo: number,
-): Promise<StoredParts> {
+): Promise<ReadParts> {
   const { snapshot } = document
   try {
     return await readParts(storage, document.name, document, upTo)
@@ -115,7 +124,7 @@ export async function readOpen(
 export async function withParts<Result>(
   storage: Storage,
   name: DocumentName,
-  use: (head: DocumentHead, read: (upTo: number) => Promise<StoredParts>) => Promise<Result>,
+  use: (head: DocumentHead, read: (upTo: number) => Promise<ReadParts>) => Promise<Result>,
 ): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
     const head = await storage.head(name)

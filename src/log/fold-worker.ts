@@ -3,10 +3,10 @@ import { constants, setPriority } from 'node:os'
 import { basename } from 'node:path'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import type { StoredParts } from './fold.ts'
-import { type PackedUpdates, unpackUpdates } from './packed-updates.ts'
+import { PackedUpdates, type UpdatePage } from './packed-updates.ts'
 
 /** A stored document on its way to a worker thread. */
-export type PackedParts = Omit<StoredParts, 'updates'> & { readonly updates: PackedUpdates }
+export type PackedParts = Omit<StoredParts, 'updates'> & { readonly pages: UpdatePage[] }
 
 /** What a worker thread is asked to do. Byte arrays are transferred in both directions, not copied. */
 export type FoldTask =
@@ -50,7 +50,8 @@ function give<Result extends object>(result: Result, bytes: Uint8Array): Result 
 // Piscina's convention: a worker file has one default export.
 // eslint-disable-next-line import/no-default-export
 export default function runFoldTask(task: FoldTask): unknown {
-  const parts: StoredParts = { ...task.parts, updates: unpackUpdates(task.parts.updates) }
+  const { snapshot, index, pages } = task.parts
+  const parts: StoredParts = { snapshot, index, updates: new PackedUpdates(pages) }
   switch (task.kind) {
     case 'fold': {
       const folded = fold(parts)

@@ -61,7 +61,12 @@ export interface FullDisk {
 }
 
 export function fullDisk(): FullDisk {
-  const writes: ReadonlySet<keyof Storage> = new Set(['append', 'replacePrefix', 'delete'])
+  const writes: ReadonlySet<keyof Storage> = new Set([
+    'append',
+    'replacePrefix',
+    'condense',
+    'delete',
+  ])
   let isFull = false
   return {
     plan: ({ method }) => (isFull && writes.has(method) ? { kind: 'refused' } : null),
@@ -134,6 +139,12 @@ class FaultyStorage implements Storage {
     return this.#call('replacePrefix', { names: [name] }, () =>
       this.#inner.replacePrefix(name, epoch, snapshot),
     )
+  }
+
+  condense(name: DocumentName, epoch: Epoch): Promise<boolean> {
+    const { condense } = this.#inner
+    if (condense === undefined) return Promise.resolve(false)
+    return this.#call('condense', { names: [name] }, () => condense.call(this.#inner, name, epoch))
   }
 
   list(request: ListRequest): Promise<readonly DocumentName[]> {

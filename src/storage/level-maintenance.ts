@@ -8,7 +8,8 @@ import { stageRecord } from './level-append.ts'
 import { nameOfKey, UNSWEPT_RANGE, unsweptKey } from './level-keys.ts'
 import { lastReplaced } from './level-log.ts'
 import { assertWhole } from './level-recovery.ts'
-import { unneededRows, writeSnapshot } from './level-snapshots.ts'
+import { copySnapshot, seqForCopy } from './level-snapshot-copy.ts'
+import { readManifest, unneededRows, writeSnapshot } from './level-snapshots.ts'
 import { encodeBytes } from './records.ts'
 import type { LevelTables } from './level-tables.ts'
 import type { NewSnapshot } from './storage.ts'
@@ -74,6 +75,35 @@ export class LevelMaintenance {
       })
       this.#sweepLater(name, before)
       return isReplaced
+    })
+  }
+
+  /** Puts a copy of the newest snapshot in the place of the one before and the log between, where those take more. False: they do not. */
+  condense(name: DocumentName, isEpoch: (state: DocumentState) => boolean): Promise<boolean> {
+    return this.#enqueue(name, async () => {
+      const before = await this.#states.get(name)
+      const { generation, snapshotSeq } = before
+      if (!isEpoch(before) || snapshotSeq === 0) return false
+      await this.#database.ready()
+      const newest = { name, generation, seq: snapshotSeq }
+      const manifest = await readManifest(this.#database.level, newest)
+      // Snapshots of the first releases do not tell the checksums of their chunks.
+      if (manifest === null || manifest.chunkChecksums.length === 0) return false
+      const seq = await seqForCopy(this.#database.level, name, before, manifest)
+      // Whoever has read half of a lost snapshot must not read on in this one.
+      if (seq === null || seq <= before.lostSeq) return false
+      // Rows of an attempt that was cut short may lie where the new ones go.
+      if (this.#unswept.has(name)) await this.#sweep(name, null)
+      this.#unswept.add(name)
+      await copySnapshot(this.#database, newest, manifest, seq)
+      const isCondensed = await this.#writes.run([name], (stage) => {
+        const state = stage.read(name)
+        if (state.generation !== generation || state.snapshotSeq !== snapshotSeq) return false
+        stageRecord(stage, name, { ...state, previousSeq: seq })
+        return true
+      })
+      this.#sweepLater(name, before)
+      return isCondensed
     })
   }
 

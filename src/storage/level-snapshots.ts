@@ -34,7 +34,7 @@ export interface SnapshotAddress {
  * How much of a snapshot goes into one write. LevelDB writes one batch after the other, so a keystroke waits
  * for at most this.
  */
-const CHUNKS_PER_WRITE = 4
+export const CHUNKS_PER_WRITE = 4
 
 const EMPTY = new Uint8Array()
 
@@ -175,6 +175,6 @@ export function unneededRows(
   return ranges
 }
 
-function placeOf({ name, seq }: SnapshotAddress, part: string): RecordPlace {
+export function placeOf({ name, seq }: SnapshotAddress, part: string): RecordPlace {
   return { name, what: `snapshot ${seq} ${part}` }
 }

@@ -182,6 +182,15 @@ export class LevelStorage implements Storage {
     )
   }
 
+  condense(name: DocumentName, epoch: Epoch): Promise<boolean> {
+    return this.#call(`condensing document ${JSON.stringify(name)}`, () =>
+      this.#maintenance.condense(
+        name,
+        (state) => this.#database.epochOf(state.generation) === epoch,
+      ),
+    )
+  }
+
   list(request: ListRequest): Promise<readonly DocumentName[]> {
     return this.#call('listing documents', () => this.#reader.list(request))
   }

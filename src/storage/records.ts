@@ -178,6 +178,17 @@ export function checksumOf(stored: Uint8Array): number {
   return asBuffer(stored).readUInt32BE(0)
 }
 
+/** The same record for another key, its checksum compared. */
+export function reseal(
+  key: Uint8Array,
+  stored: Uint8Array,
+  newKey: Uint8Array,
+  place: RecordPlace,
+): Uint8Array {
+  const { value, version } = unsealAny(key, stored, place)
+  return seal(newKey, Buffer.from(value), version)
+}
+
 /** Fills in the header of a record. */
 export function seal(key: Uint8Array, value: Buffer, version = RECORD_VERSION): Buffer {
   value[CRC_BYTES] = version

@@ -6,7 +6,7 @@ import type { NewSnapshot, Storage } from './storage.ts'
 const A = asName('a')
 const B = asName('b')
 
-/** The cases behind [ST7], [ST8] and [ST9]. */
+/** The cases behind [ST7], [ST8], [ST9] and [ST18]. */
 export function contractOfSnapshots(scene: Scene, sceneWithRestart: Scene): void {
   scene('[ST7] a snapshot is read back in chunks, with its index', async (storage) => {
     const epoch = await written(storage, 5)
@@ -110,6 +110,21 @@ export function contractOfSnapshots(scene: Scene, sceneWithRestart: Scene): void
     assertEqual(await storage.readSnapshotChunk(A, epoch, 4, 0), null)
     assertEqual(await storage.readSnapshotChunk(A, epoch, 8, 0), snapshotOf(8, 8).update)
     assertEqual(await tailSeqs(storage, epoch, 8), [9, 10, 11, 12])
+  })
+
+  scene('[ST18] what is condensed is the same document', async (storage) => {
+    const epoch = await written(storage, 200)
+    assertEqual(await storage.condense?.(A, epoch), storage.condense && false)
+    for (const seq of [50, 198]) await storage.replacePrefix(A, epoch, snapshotOf(seq, 10))
+    const head = await storage.head(A)
+    await storage.condense?.(A, epoch)
+    assertEqual(await storage.head(A), head)
+    assertEqual(await storage.readSnapshotChunk(A, epoch, 198, 0), snapshotOf(198, 10).update)
+    assertEqual(await tailSeqs(storage, epoch, 198), [199, 200])
+    await storage.append([{ name: A, epoch, entries: entriesOf(201, 201) }])
+    assertEqual(await storage.replacePrefix(A, epoch, snapshotOf(201, 10)), true)
+    assertEqual(await storage.readSnapshotChunk(A, epoch, 198, 0), snapshotOf(198, 10).update)
+    assertEqual(await tailSeqs(storage, epoch, 198), [199, 200, 201])
   })
 
   scene('[ST6] replaced entries show as a first entry that comes later', async (storage) => {

@@ -29,7 +29,7 @@ export type Scene = (
   body: (storage: Storage, reopened: () => Promise<Storage>) => Promise<void>,
 ) => void
 
-/** The exam of a storage: the cases behind the rules [ST1] to [ST12] of `Storage`. */
+/** The exam of a storage: the cases behind the rules [ST1] to [ST12] and [ST18] of `Storage`. */
 export function storageContract(runner: ContractRunner, factory: StorageFactory): void {
   const scene: Scene = (title, body) => {
     runner.test(title, async () => {

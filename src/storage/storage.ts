@@ -123,10 +123,17 @@ export interface Storage {
    * [ST8] Replaces the first `snapshot.seq` entries by the snapshot, atomically: after a kill at any
    * moment the document is whole, from the old snapshot and its log or from the new. Entries
    * appended meanwhile stay. [ST9] The snapshot before this one, and the entries after it, are kept until the next
-   * replacement. A snapshot older than the stored one, beyond the head, or of another epoch is ignored
+   * replacement, or `condense`. A snapshot older than the stored one, beyond the head, or of another epoch is ignored
    * and answers false, and so is one at the `seq` of a snapshot that was given up [ST13].
    */
   replacePrefix(name: DocumentName, epoch: Epoch, snapshot: NewSnapshot): Promise<boolean>
+
+  /**
+   * [ST18] Lets a document that nobody changes take less, where it is worth it: a copy of the newest snapshot takes the place of the snapshot
+   * before it, and of the log between them but for its end, under a lower sequence number than the newest. Atomic like a replacement, and
+   * [ST13] holds as before. Whoever was reading the snapshot before takes the newest. Left out by a storage that has nothing to gain.
+   */
+  condense?(name: DocumentName, epoch: Epoch): Promise<boolean>
 
   /** [ST10] Names with at least one entry, in the order of their UTF-8 bytes. */
   list(request: ListRequest): Promise<readonly DocumentName[]>

@@ -12,8 +12,14 @@ import { updateOf } from '../support/raw-client.ts'
 const NAME = asName('folded')
 
 const NO_FOLD: DocumentWorker['fold'] = () => Promise.reject(new Error('no fold'))
-const AS_IT_IS: DocumentWorker['fold'] = ({ updates }) =>
-  Promise.resolve({ update: updates[0]!, index: new DocumentIndex().encode() })
+const AS_IT_IS: DocumentWorker['fold'] = ({ updates }) => {
+  const [update] = updates
+  return Promise.resolve({
+    update: update!,
+    index: new DocumentIndex().encode(),
+    hasFoundDeletes: true,
+  })
+}
 
 /** Runs one fold; `beforeReading` happens between the look at the head and the read of the log. */
 async function foldWhile(

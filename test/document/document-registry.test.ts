@@ -163,6 +163,24 @@ describe('the registry of open documents', () => {
     ])
   })
 
+  test('[ST18] [UNLOAD1] a document whose log was folded is condensed with its unload, and another one is not', async () => {
+    const { clock, storage, registry, write, settle } = await scene()
+    const condensed: string[] = []
+    storage.condense = (name) => {
+      condensed.push(name)
+      return Promise.reject(new Error('what fails here fails nothing else'))
+    }
+    for (const count of [3, 100]) {
+      const lease = await registry.acquire(NAME)
+      await write(lease.document, keystrokes(count))
+      lease.release()
+      clock.advance(IDLE_MS)
+      await settle()
+      expect(registry.size).toBe(0)
+      expect(condensed).toEqual(count === 3 ? [] : [NAME])
+    }
+  })
+
   test('T2 [UNLOAD1] an update on its way to the disk keeps its document open', async () => {
     const { clock, storage, registry, type, settle } = await scene()
     const lease = await registry.acquire(NAME)

@@ -107,5 +107,15 @@ export function watchStorage(storage: Storage): Storage {
       replacing--
     }
   }
+  const condense = storage.condense?.bind(storage)
+  if (condense !== undefined)
+    storage.condense = async (name, epoch) => {
+      replacing++
+      try {
+        return await reporting('replace', () => condense(name, epoch))
+      } finally {
+        replacing--
+      }
+    }
   return storage
 }

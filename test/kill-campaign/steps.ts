@@ -9,7 +9,7 @@ export const STEPS = {
   append: 'A',
   /** A worker thread folds a log. */
   fold: 'F',
-  /** `replacePrefix`, from its first write to its answer. */
+  /** `replacePrefix` or `condense`, from its first write to its answer. */
   replace: 'P',
   /** Chunks of a snapshot that nothing refers to yet. */
   chunks: 'C',

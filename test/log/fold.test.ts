@@ -40,6 +40,13 @@ describe('folding a log', () => {
     )
     expect(DocumentIndex.decode(folded.index).stateVector()).toEqual(Y.encodeStateVector(doc))
 
+    // The updates name all that they delete, unless two clients set a key without knowing of each other.
+    expect(folded.hasFoundDeletes).toBe(false)
+    const concurrent = [1, 2].map((value) =>
+      updateOf(new Y.Doc(), (own) => own.getMap('map').set('key', value)),
+    )
+    expect(fold({ snapshot: null, index: null, updates: concurrent }).hasFoundDeletes).toBe(true)
+
     // Folding goes on from a snapshot.
     const half = fold({ snapshot: null, index: null, updates: updates.slice(0, 50) })
     const whole = fold({ snapshot: half.update, index: half.index, updates: updates.slice(50) })

@@ -107,7 +107,8 @@ export class ServerNode {
 
 /** Does what the worker threads do, later but in this thread. What is handed over is copied, as between threads. */
 function simulatedWorker(later: <Result>(run: () => Result) => Promise<Result>): DocumentWorker {
-  const given = (parts: StoredParts): StoredParts => structuredClone(parts)
+  const given = (parts: StoredParts): StoredParts =>
+    structuredClone({ ...parts, updates: [...parts.updates] })
   return {
     fold(parts) {
       const copy = given(parts)

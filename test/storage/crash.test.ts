@@ -12,6 +12,8 @@ import { tempDirectory } from '../support/temp-directory.ts'
 // The documents of the child.
 const STEADY = asName('steady')
 const DELETED = asName('deleted')
+const CONDENSED = asName('condensed')
+const NAMES = [STEADY, DELETED, CONDENSED]
 const ROUNDS = Number(process.env['STORAGE_CRASH_ROUNDS'] ?? 5)
 
 describe('a killed process', () => {
@@ -20,6 +22,7 @@ describe('a killed process', () => {
     { timeout: 240_000 + ROUNDS * 5_000 },
     async () => {
       const directory = await tempDirectory()
+      let condensed = 0
       for (let round = 0; round < ROUNDS; round++) {
         const child = startStorageChild(directory, 'write')
         // Another number of messages each round lands in another step.
@@ -27,11 +30,13 @@ describe('a killed process', () => {
         await child.hears(() => child.said.length > quota)
         await child.kill()
         expect(child.said.filter((said) => 'wrong' in said)).toEqual([])
+        condensed += child.said.filter((said) => 'condensed' in said).length
         const storage = levelStorage(directory)
         await storage.open()
-        for (const name of [STEADY, DELETED]) await expectWhole(storage, name, child.said)
+        for (const name of NAMES) await expectWhole(storage, name, child.said)
         await storage.close()
       }
+      expect(condensed).toBeGreaterThan(0)
       await expectSwept(directory)
     },
   )
@@ -42,7 +47,7 @@ async function expectSwept(directory: string): Promise<void> {
   const storage = levelStorage(directory)
   await storage.open()
   const heads = await Promise.all(
-    [STEADY, DELETED].map(async (name) => {
+    NAMES.map(async (name) => {
       const { epoch, snapshot } = await storage.head(name)
       // It is refused, but only when its turn has come: behind the sweep.
       const nothing = { seq: 0, update: new Uint8Array(), index: new Uint8Array() }

@@ -43,6 +43,7 @@ export function gatedStorage(storage: Storage): GatedStorage {
     readEntries: pass('readEntries', (...args) => storage.readEntries(...args)),
     readSnapshotChunk: pass('readSnapshotChunk', (...args) => storage.readSnapshotChunk(...args)),
     replacePrefix: pass('replacePrefix', (...args) => storage.replacePrefix(...args)),
+    ...(storage.condense && { condense: storage.condense.bind(storage) }),
     list: (request) => storage.list(request),
     delete: (name) => storage.delete(name),
     close: () => storage.close(),
