@@ -24,6 +24,7 @@ import type { Accepted, OpenDocument } from '../document/open-document.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { FewMap } from '../few-map.ts'
 import { Admission } from './admission.ts'
 import type { BulkPacer } from './bulk-pacer.ts'
 import { ConnectionAccess, type Identity } from './connection-access.ts'
@@ -96,12 +97,13 @@ export class Connection implements Peer {
   readonly access: ConnectionAccess
   readonly #transport: Transport
   readonly #services: ConnectionServices
-  readonly #sessions = new Map<DocumentHandle, Session>()
+  readonly #sessions = new FewMap<DocumentHandle, Session>()
   readonly #admission: Admission
   /** Made with the first chunk. */
   #uploads: Uploads | null = null
   readonly #joinDeadline: JoinDeadline
-  readonly #paces: InboundPaces
+  /** Made with the first message that has a pace. */
+  #inboundPaces: InboundPaces | null = null
   #joinsUnderWay = 0
   #hasStragglers = false
   #isOpen = true
@@ -110,29 +112,9 @@ export class Connection implements Peer {
     this.#transport = transport
     this.#services = services
     this.#admission = new Admission(transport.outbox)
-    const { clock, handleLimitHit } = services
-    this.#joinDeadline = new JoinDeadline(clock, services.joinTimeoutMs, () => {
-      handleLimitHit('joinTimeoutMs')
-      transport.disconnect()
-    })
+    this.#joinDeadline = new JoinDeadline(services.clock, services.joinTimeoutMs, this)
     this.#joinDeadline.set(false)
-    this.#paces = new InboundPaces({
-      clock,
-      limits: services,
-      handleLimitHit,
-      setReading: (isReading) => transport.setReading?.(isReading),
-      handleIgnored: (error) => {
-        this.endAll(error)
-        transport.disconnect()
-      },
-    })
-    this.access = new ConnectionAccess({
-      services,
-      identity,
-      sessions: () => this.#sessions.values(),
-      sendExpiring: (expiresInMs) => transport.send('expiring', [expiresInMs], {}),
-      handleGivenUp: () => transport.disconnect(),
-    })
+    this.access = new ConnectionAccess(identity, services, this)
   }
 
   get user(): User | null {
@@ -177,6 +159,23 @@ export class Connection implements Peer {
       this.#joinDeadline.set(this.#isInDocument)
       leave?.()
     }
+  }
+
+  handleJoinMissed(): void {
+    this.#services.handleLimitHit('joinTimeoutMs')
+    this.#transport.disconnect()
+  }
+
+  sessions(): Iterable<Session> {
+    return this.#sessions.values()
+  }
+
+  sendExpiring(expiresInMs: number): void {
+    this.#transport.send('expiring', [expiresInMs], {})
+  }
+
+  handleGivenUp(): void {
+    this.#transport.disconnect()
   }
 
   handleToken(token: unknown): Promise<TokenAnswer> {
@@ -311,13 +310,13 @@ export class Connection implements Peer {
     if (!isClientId(clientId))
       throw new DocumentError('malformed-request', 'leave takes a client id')
     const session = this.#session(document)
-    if (session.hasMember(clientId)) this.#paces.release()
+    if (session.hasMember(clientId)) this.#inboundPaces?.release()
     session.removeMember(clientId)
     return { ok: true }
   }
 
   handleDisconnect(): void {
-    this.#paces.release()
+    this.#inboundPaces?.release()
     this.#isOpen = false
     this.#admission.close()
     this.#joinDeadline.close()
@@ -412,6 +411,20 @@ export class Connection implements Peer {
       chunkBytes: CHUNK_BYTES,
       presenceBytes: maxPresenceBytes,
     })
+  }
+
+  get #paces(): InboundPaces {
+    this.#inboundPaces ??= new InboundPaces({
+      clock: this.#services.clock,
+      limits: this.#services,
+      handleLimitHit: this.#services.handleLimitHit,
+      setReading: (isReading) => this.#transport.setReading?.(isReading),
+      handleIgnored: (error) => {
+        this.endAll(error)
+        this.#transport.disconnect()
+      },
+    })
+    return this.#inboundPaces
   }
 
   #openUploads(): Uploads {

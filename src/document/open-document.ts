@@ -11,14 +11,25 @@ import type { DocumentHead, NewEntry, Storage } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { ClientClaims } from './client-claims.ts'
 import type { DocumentIndex } from '../update/document-index.ts'
-import { Presence, type PresenceChange } from './presence.ts'
+import {
+  Presence,
+  type PresenceChange,
+  type PresenceOptions,
+  type PresenceOwner,
+} from './presence.ts'
 import { RecentEntries } from './recent-entries.ts'
 import { Room } from './room.ts'
 import { Staging } from './staging.ts'
 import { loadIndex } from './stored-document.ts'
 import { withoutKnown } from '../update/known-overlap.ts'
 import type { ScanLimits } from '../update/scan-limits.ts'
-import { scanUpdate, type KnownStructs, type ScanResult } from '../update/update-scan.ts'
+import type { Place } from '../update/struct-places.ts'
+import {
+  scanUpdate,
+  type ClockRange,
+  type KnownStructs,
+  type ScanResult,
+} from '../update/update-scan.ts'
 
 type ValidScan = Extract<ScanResult, { verdict: 'valid' }>
 
@@ -72,6 +83,72 @@ interface DocumentIdentity {
   readonly name: DocumentName
 }
 
+/** What the disk has and what is on its way to it. */
+class AcceptedStructs implements KnownStructs {
+  readonly #staging: Staging
+  readonly #document: OpenDocument
+
+  constructor(staging: Staging, document: OpenDocument) {
+    this.#staging = staging
+    this.#document = document
+  }
+
+  clockOf(client: number): number {
+    return this.#staging.clockOf(client) ?? this.#document.index.clockOf(client)
+  }
+
+  placeOf(client: number, clock: number): Place {
+    return this.#document.index.placeOf(client, clock)
+  }
+
+  longMapEntryCutBy(client: number, clock: number): ClockRange | null {
+    return this.#document.index.longMapEntryCutBy(client, clock)
+  }
+}
+
+/** Methods, not closures in an object of its own: those took 200 bytes more of each document. */
+class PresenceOfDocument implements PresenceOptions {
+  readonly #options: OpenDocumentOptions
+  readonly #document: OpenDocument
+
+  constructor(options: OpenDocumentOptions, document: OpenDocument) {
+    this.#options = options
+    this.#document = document
+  }
+
+  get clock(): Clock {
+    return this.#options.clock
+  }
+
+  get intervalMs(): number {
+    return this.#options.presenceIntervalMs
+  }
+
+  get refreshMs(): number {
+    return this.#options.presenceRefreshMs
+  }
+
+  get maxStateBytes(): number {
+    return this.#options.maxPresenceBytes
+  }
+
+  get maxDocumentBytes(): number {
+    return this.#options.maxPresenceBytesPerDocument
+  }
+
+  send(update: Uint8Array, except: PresenceOwner | null): void {
+    this.#document.room.sendPresence(update, except)
+  }
+
+  memberCount(): number {
+    return this.#document.claims.size
+  }
+
+  handleChange(...change: PresenceChange): void {
+    this.#options.onPresence?.(this.#document.name, ...change)
+  }
+}
+
 const SCAN_LIMIT_OPTIONS = { structs: 'maxStructsPerUpdate', nesting: 'maxNesting' } as const
 
 /** After a failed write the disk is asked again after this long, then after twice as long, and so on. */
@@ -97,11 +174,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   #tailBytes: number
   readonly #staging = new Staging()
   /** What the next update may build on: what is durable, and what is on its way. */
-  readonly #accepted: KnownStructs = {
-    clockOf: (client) => this.#staging.clockOf(client) ?? this.#index.clockOf(client),
-    placeOf: (client, clock) => this.#index.placeOf(client, clock),
-    longMapEntryCutBy: (client, clock) => this.#index.longMapEntryCutBy(client, clock),
-  }
+  readonly #accepted: KnownStructs
   /** Set after a failed write: the disk may hold more than we know, so it is read again first. */
   #needsReload = false
   #reloading: Promise<void> | null = null
@@ -125,16 +198,8 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     this.#recent = loaded.recent
     this.#tailBytes = loaded.tailBytes
     this.room = new Room(options.clock, options.relayIntervalMs, () => this.#recent, options.logger)
-    this.presence = new Presence({
-      clock: options.clock,
-      intervalMs: options.presenceIntervalMs,
-      refreshMs: options.presenceRefreshMs,
-      maxStateBytes: options.maxPresenceBytes,
-      maxDocumentBytes: options.maxPresenceBytesPerDocument,
-      send: (update, except) => this.room.sendPresence(update, except),
-      handleChange: (...change) => options.onPresence?.(name, ...change),
-      memberCount: () => this.claims.size,
-    })
+    this.presence = new Presence(new PresenceOfDocument(options, this))
+    this.#accepted = new AcceptedStructs(this.#staging, this)
   }
 
   static async load(
