@@ -9,27 +9,18 @@ import { asDocumentError, DocumentError } from '../errors.ts'
 import type { CommitFailure, CommitLoop, CommitParty } from '../log/commit-loop.ts'
 import type { DocumentHead, NewEntry, Storage } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { AcceptedStructs } from './accepted-structs.ts'
 import { ClientClaims } from './client-claims.ts'
 import type { DocumentIndex } from '../update/document-index.ts'
-import {
-  Presence,
-  type PresenceChange,
-  type PresenceOptions,
-  type PresenceOwner,
-} from './presence.ts'
+import { Presence, type PresenceChange } from './presence.ts'
+import { PresenceOfDocument } from './presence-of-document.ts'
 import { RecentEntries } from './recent-entries.ts'
 import { Room } from './room.ts'
 import { Staging } from './staging.ts'
 import { loadIndex } from './stored-document.ts'
 import { withoutKnown } from '../update/known-overlap.ts'
 import type { ScanLimits } from '../update/scan-limits.ts'
-import type { Place } from '../update/struct-places.ts'
-import {
-  scanUpdate,
-  type ClockRange,
-  type KnownStructs,
-  type ScanResult,
-} from '../update/update-scan.ts'
+import { scanUpdate, type KnownStructs, type ScanResult } from '../update/update-scan.ts'
 
 type ValidScan = Extract<ScanResult, { verdict: 'valid' }>
 
@@ -81,72 +72,6 @@ export interface OpenDocumentOptions {
 interface DocumentIdentity {
   readonly handle: DocumentHandle
   readonly name: DocumentName
-}
-
-/** What the disk has and what is on its way to it. */
-class AcceptedStructs implements KnownStructs {
-  readonly #staging: Staging
-  readonly #document: OpenDocument
-
-  constructor(staging: Staging, document: OpenDocument) {
-    this.#staging = staging
-    this.#document = document
-  }
-
-  clockOf(client: number): number {
-    return this.#staging.clockOf(client) ?? this.#document.index.clockOf(client)
-  }
-
-  placeOf(client: number, clock: number): Place {
-    return this.#document.index.placeOf(client, clock)
-  }
-
-  longMapEntryCutBy(client: number, clock: number): ClockRange | null {
-    return this.#document.index.longMapEntryCutBy(client, clock)
-  }
-}
-
-/** Methods, not closures in an object of its own: those took 200 bytes more of each document. */
-class PresenceOfDocument implements PresenceOptions {
-  readonly #options: OpenDocumentOptions
-  readonly #document: OpenDocument
-
-  constructor(options: OpenDocumentOptions, document: OpenDocument) {
-    this.#options = options
-    this.#document = document
-  }
-
-  get clock(): Clock {
-    return this.#options.clock
-  }
-
-  get intervalMs(): number {
-    return this.#options.presenceIntervalMs
-  }
-
-  get refreshMs(): number {
-    return this.#options.presenceRefreshMs
-  }
-
-  get maxStateBytes(): number {
-    return this.#options.maxPresenceBytes
-  }
-
-  get maxDocumentBytes(): number {
-    return this.#options.maxPresenceBytesPerDocument
-  }
-
-  send(update: Uint8Array, except: PresenceOwner | null): void {
-    this.#document.room.sendPresence(update, except)
-  }
-
-  memberCount(): number {
-    return this.#document.claims.size
-  }
-
-  handleChange(...change: PresenceChange): void {
-    this.#options.onPresence?.(this.#document.name, ...change)
-  }
 }
 
 const SCAN_LIMIT_OPTIONS = { structs: 'maxStructsPerUpdate', nesting: 'maxNesting' } as const
@@ -344,9 +269,14 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     })
   }
 
-  /** Makes what is in memory match the disk again, after a write failed. */
-  async whenLoaded(): Promise<void> {
-    if (this.#needsReload) await this.#reload()
+  /** Makes what is in memory match the disk again, after a write failed. Null: it does, as it nearly always does. Throws or rejects when the document has ended. */
+  whenLoaded(): Promise<void> | null {
+    if (this.#needsReload) return this.#reload().then(() => this.#assertNotEnded())
+    this.#assertNotEnded()
+    return null
+  }
+
+  #assertNotEnded(): void {
     if (this.#ended !== null) throw this.#ended
   }
 
