@@ -52,8 +52,8 @@ export const ACCESS_MUTATIONS = [
   {
     name: 'access: sessions outlive their token',
     file: 'src/connection/connection-access.ts',
-    search: `for (const session of [...this.#options.sessions()]) session.handleEnd(expired)`,
-    replace: `this.#options.logger.debug('expired', { expired })`,
+    search: `for (const session of [...this.#holder.sessions()]) session.handleEnd(expired)`,
+    replace: `this.#services.logger.debug('expired', { expired })`,
     tests: ['test/access'],
   },
   {

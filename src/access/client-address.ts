@@ -23,6 +23,7 @@ function withoutPort(hop: string): string {
 
 /** What is counted as one address: an IPv4 address, or the 64 bits of IPv6 that a customer or a server gets. */
 export function addressGroup(address: string): string {
+  if (!address.includes(':')) return address
   // As a dual-stack socket shows IPv4.
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)
   if (mapped !== null) return mapped[1] as string

@@ -28,7 +28,8 @@ interface WaitingRequest {
 export class Admission {
   readonly #outbox: Outbox
   readonly #maxUnderWay: number
-  readonly #waiting: WaitingRequest[] = []
+  /** Made with the first request that has to wait. */
+  #waiting: WaitingRequest[] | null = null
   #waitingBytes = 0
   #underWay = 0
   #isAwaitingDrain = false
@@ -41,12 +42,16 @@ export class Admission {
 
   /** Resolves when the request may begin, with what must be called when it has ended. `requestBytes`: what it holds while it waits. */
   enter(requestBytes: number): Promise<() => void> {
+    const waiting = this.#waiting?.length ?? 0
+    if (waiting === 0 && this.#underWay < this.#maxUnderWay && !this.#outbox.isCongested)
+      return Promise.resolve(this.#begin())
     const bytes = requestBytes + REQUEST_OVERHEAD_BYTES
-    if (this.#waiting.length > 0 && this.#waitingBytes + bytes > MAX_WAITING_BYTES)
+    if (waiting > 0 && this.#waitingBytes + bytes > MAX_WAITING_BYTES)
       return Promise.reject(
         new DocumentError('too-many-requests', 'wait for answers before asking for more'),
       )
     return new Promise((begin, refuse) => {
+      this.#waiting ??= []
       this.#waiting.push({ bytes, begin, refuse })
       this.#waitingBytes += bytes
       this.#beginNext()
@@ -55,27 +60,33 @@ export class Admission {
 
   /** The connection is gone: refuses what waits. */
   close(): void {
-    if (this.#waiting.length === 0) return
+    if (this.#waiting === null) return
     const gone = new DocumentError('server-closing', 'the connection is gone')
     for (const { refuse } of this.#waiting.splice(0)) refuse(gone)
     this.#waitingBytes = 0
   }
 
+  /** Returns what must be called when the request has ended. */
+  #begin(): () => void {
+    this.#underWay++
+    return () => {
+      this.#outbox.afterAnswers(() => {
+        this.#underWay--
+        this.#beginNext()
+      })
+    }
+  }
+
   #beginNext(): void {
-    while (this.#waiting.length > 0 && this.#underWay < this.#maxUnderWay) {
+    const waiting = this.#waiting ?? []
+    while (waiting.length > 0 && this.#underWay < this.#maxUnderWay) {
       if (this.#outbox.isCongested) {
         this.#awaitDrain()
         return
       }
-      const next = this.#waiting.shift() as WaitingRequest
+      const next = waiting.shift() as WaitingRequest
       this.#waitingBytes -= next.bytes
-      this.#underWay++
-      next.begin(() => {
-        this.#outbox.afterAnswers(() => {
-          this.#underWay--
-          this.#beginNext()
-        })
-      })
+      next.begin(this.#begin())
     }
   }
 

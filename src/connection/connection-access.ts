@@ -24,14 +24,12 @@ interface AccessServices {
   readonly tokensPerMinute: number
 }
 
-interface ConnectionAccessOptions {
-  readonly identity: Identity
-  /** Not spread into this: such a copy has a hidden class of its own in V8, 4 KB for each connection. */
-  readonly services: AccessServices
-  readonly sessions: () => Iterable<Session>
-  readonly sendExpiring: (expiresInMs: number) => void
+/** The connection whose access it is. */
+interface AccessHolder {
+  sessions(): Iterable<Session>
+  sendExpiring(expiresInMs: number): void
   /** The credentials have ended and nobody has brought new ones. */
-  readonly handleGivenUp: () => void
+  handleGivenUp(): void
 }
 
 /** Of a short life no more than this is warning time: a client with one-minute tokens would be told at once, and again. */
@@ -46,7 +44,9 @@ const MAX_TIMER_MS = 2 ** 30
  * when the application says so, when a new token comes, and over when the credentials end.
  */
 export class ConnectionAccess {
-  readonly #options: ConnectionAccessOptions
+  readonly #identity: Identity
+  readonly #services: AccessServices
+  readonly #holder: AccessHolder
   #user: User | null
   #state: 'valid' | 'expired' | 'closed' = 'valid'
   #isRefreshing = false
@@ -56,9 +56,11 @@ export class ConnectionAccess {
   #cancelTimer: CancelTimer | null = null
   #tokens: Rate | null = null
 
-  constructor(options: ConnectionAccessOptions) {
-    this.#options = options
-    this.#user = options.identity.user
+  constructor(identity: Identity, services: AccessServices, holder: AccessHolder) {
+    this.#identity = identity
+    this.#services = services
+    this.#holder = holder
+    this.#user = identity.user
     this.#awaitExpiry()
   }
 
@@ -75,7 +77,7 @@ export class ConnectionAccess {
   async decide(document: DocumentName): Promise<Access> {
     if (this.#state === 'expired')
       throw new DocumentError('token-expired', 'the credentials have expired; send a new token')
-    return decideAccess(this.#options.services.authorize, this.#user, document)
+    return decideAccess(this.#services.authorize, this.#user, document)
   }
 
   /**
@@ -93,7 +95,7 @@ export class ConnectionAccess {
     this.#countToken()
     this.#isRefreshing = true
     try {
-      const user = await this.#options.identity.reauthenticate(token)
+      const user = await this.#identity.reauthenticate(token)
       if (this.#state === 'closed')
         throw new DocumentError('server-closing', 'the connection is gone')
       if (user?.id !== this.#user?.id)
@@ -104,24 +106,24 @@ export class ConnectionAccess {
     } finally {
       this.#isRefreshing = false
     }
-    for (const session of this.#options.sessions()) session.handleUserChanged()
+    for (const session of this.#holder.sessions()) session.handleUserChanged()
     await this.recheck(null, 'token-refreshed')
     const expiresAt = this.#user?.expiresAt
     if (expiresAt === undefined) return { ok: true }
-    return { ok: true, expiresInMs: Math.max(0, expiresAt - this.#options.services.clock.now()) }
+    return { ok: true, expiresInMs: Math.max(0, expiresAt - this.#services.clock.now()) }
   }
 
   /** Asks `authorize` again for one open document or all, and lets the sessions know. Never rejects. */
   async recheck(document: DocumentName | null, code: AccessChangeCode): Promise<void> {
     this.#version++
-    const sessions = [...this.#options.sessions()].filter(
+    const sessions = [...this.#holder.sessions()].filter(
       (session) => document === null || session.document.name === document,
     )
     await Promise.all(sessions.map((session) => this.#recheckSession(session, code)))
   }
 
   #countToken(): void {
-    const { clock, tokensPerMinute } = this.#options.services
+    const { clock, tokensPerMinute } = this.#services
     this.#tokens ??= new Rate(clock, tokensPerMinute / 60, tokensPerMinute)
     if (this.#tokens.waitMs > 0)
       throw new DocumentError('too-many-requests', 'too many tokens; wait a little', {
@@ -156,7 +158,7 @@ export class ConnectionAccess {
   #undecided(error: unknown): DocumentError {
     const known = asDocumentError(error)
     if (known !== null) return known
-    this.#options.services.logger.error('access could not be decided again', { error })
+    this.#services.logger.error('access could not be decided again', { error })
     return new DocumentError('internal-error', 'access could not be decided; join again', {
       cause: error,
     })
@@ -167,21 +169,20 @@ export class ConnectionAccess {
     this.#cancelTimer = null
     const expiresAt = this.#user?.expiresAt
     if (expiresAt === undefined) return
-    const { services, sendExpiring } = this.#options
-    const { clock, expiryWarningMs } = services
+    const { clock, expiryWarningMs } = this.#services
     const lifeMs = expiresAt - clock.now()
     const warningMs = Math.min(expiryWarningMs, lifeMs * WARNING_SHARE)
     this.#at(expiresAt - warningMs, () => {
       // A machine that slept through both has nothing to warn of.
       const leftMs = Math.ceil(expiresAt - clock.now())
-      if (leftMs > 0) sendExpiring(leftMs)
+      if (leftMs > 0) this.#holder.sendExpiring(leftMs)
       this.#at(expiresAt, () => this.#expire())
     })
   }
 
   /** By the time of day, not by the length of a timer: a machine may sleep, and its clock be set. */
   #at(time: number, callback: () => void): void {
-    const { clock } = this.#options.services
+    const { clock } = this.#services
     const leftMs = time - clock.now()
     if (leftMs <= 0) callback()
     else
@@ -193,9 +194,8 @@ export class ConnectionAccess {
   #expire(): void {
     this.#state = 'expired'
     this.#version++
-    const { services, handleGivenUp } = this.#options
-    this.#cancelTimer = services.clock.setTimer(GRACE_MS, handleGivenUp)
+    this.#cancelTimer = this.#services.clock.setTimer(GRACE_MS, () => this.#holder.handleGivenUp())
     const expired = new DocumentError('token-expired', 'the credentials have expired')
-    for (const session of [...this.#options.sessions()]) session.handleEnd(expired)
+    for (const session of [...this.#holder.sessions()]) session.handleEnd(expired)
   }
 }

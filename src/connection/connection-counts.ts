@@ -5,6 +5,12 @@ export interface ConnectionCountLimits {
   readonly maxConnectionsPerUser: number
 }
 
+/** Whose connection it is, as far as it counts. */
+export interface Place {
+  readonly address: string
+  readonly userId: string | null
+}
+
 /** How many connections are open of each address and of each user. */
 export class ConnectionCounts {
   readonly #limits: ConnectionCountLimits
@@ -16,7 +22,7 @@ export class ConnectionCounts {
   }
 
   /** Throws `too-many-connections` when one more would be too many. */
-  assertRoom(address: string, userId: string | null): void {
+  assertRoom({ address, userId }: Place): void {
     const { maxConnectionsPerAddress, maxConnectionsPerUser } = this.#limits
     if ((this.#byAddress.get(address) ?? 0) >= maxConnectionsPerAddress)
       throw new DocumentError('too-many-connections', 'too many connections from this address', {
@@ -28,17 +34,18 @@ export class ConnectionCounts {
       })
   }
 
-  /** A connection is open, until what is returned is called. To call it twice does nothing. */
-  add(address: string, userId: string | null): () => void {
-    let isOpen = true
-    change(this.#byAddress, address, 1)
-    if (userId !== null) change(this.#byUser, userId, 1)
-    return () => {
-      if (!isOpen) return
-      isOpen = false
-      change(this.#byAddress, address, -1)
-      if (userId !== null) change(this.#byUser, userId, -1)
-    }
+  /** A connection is open, until its place is removed. */
+  add(place: Place): void {
+    this.#count(place, 1)
+  }
+
+  remove(place: Place): void {
+    this.#count(place, -1)
+  }
+
+  #count({ address, userId }: Place, by: number): void {
+    change(this.#byAddress, address, by)
+    if (userId !== null) change(this.#byUser, userId, by)
   }
 }
 

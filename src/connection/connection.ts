@@ -15,19 +15,16 @@ import {
   type TokenAnswer,
   type UpdateAnswer,
 } from '../../protocol/index.ts'
-import type { Authorize, User } from '../access/access.ts'
-import type { GuardedHooks } from '../access/hooks.ts'
-import type { Clock } from '../clock.ts'
-import type { DocumentReader } from '../document/document-reader.ts'
-import type { DocumentRegistry, Lease } from '../document/document-registry.ts'
+import type { User } from '../access/access.ts'
+import type { Lease } from '../document/document-registry.ts'
 import type { Accepted, Author, OpenDocument, Receipt } from '../document/open-document.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
-import type { Logger } from '../telemetry/logger.ts'
+import { FewMap } from '../few-map.ts'
 import { Admission } from './admission.ts'
-import type { BulkPacer } from './bulk-pacer.ts'
+import type { ConnectionServices } from './connection-services.ts'
 import { ConnectionAccess, type Identity } from './connection-access.ts'
-import { InboundPaces, type InboundLimits } from './inbound-paces.ts'
+import { InboundPaces } from './inbound-paces.ts'
 import { JoinDeadline } from './join-deadline.ts'
 import type { Outbox } from './outbox.ts'
 import type { Peer } from './peer.ts'
@@ -42,10 +39,9 @@ import {
   type Join,
 } from './requests.ts'
 import { Session, joinAnswer } from './session.ts'
-import { checkState, type CheckObserver } from './state-check.ts'
+import { checkState } from './state-check.ts'
 import { tellOutcome } from './update-receipt.ts'
 import { Uploads } from './uploads.ts'
-import type { ParkedUploads } from './parked-uploads.ts'
 
 /** The way out: one event to this connection. Calls with one `shared` object carry the same arguments. */
 export interface Transport {
@@ -58,26 +54,6 @@ export interface Transport {
 }
 
 type ServerEvent = keyof ServerToClientEvents
-
-export interface ConnectionServices extends InboundLimits {
-  readonly registry: DocumentRegistry
-  readonly reader: DocumentReader
-  readonly pacer: BulkPacer
-  readonly authorize: Authorize
-  readonly hooks: GuardedHooks
-  readonly clock: Clock
-  readonly checks: CheckObserver
-  readonly parkedUploads: ParkedUploads
-  readonly logger: Logger
-  readonly expiryWarningMs: number
-  readonly joinTimeoutMs: number
-  readonly maxUpdateBytes: number
-  readonly maxPresenceBytes: number
-  readonly maxDocumentsPerConnection: number
-  readonly tokensPerMinute: number
-  /** A limit held something back or ended it; `limit` is the option that sets it. */
-  readonly handleLimitHit: (limit: string) => void
-}
 
 /** What may be done, as it was decided when the access had this version. */
 interface Decision {
@@ -98,12 +74,13 @@ export class Connection implements Peer {
   readonly access: ConnectionAccess
   readonly #transport: Transport
   readonly #services: ConnectionServices
-  readonly #sessions = new Map<DocumentHandle, Session>()
+  readonly #sessions = new FewMap<DocumentHandle, Session>()
   readonly #admission: Admission
   /** Made with the first chunk. */
   #uploads: Uploads | null = null
   readonly #joinDeadline: JoinDeadline
-  readonly #paces: InboundPaces
+  /** Made with the first message that has a pace. */
+  #inboundPaces: InboundPaces | null = null
   #joinsUnderWay = 0
   #hasStragglers = false
   #isOpen = true
@@ -112,29 +89,9 @@ export class Connection implements Peer {
     this.#transport = transport
     this.#services = services
     this.#admission = new Admission(transport.outbox)
-    const { clock, handleLimitHit } = services
-    this.#joinDeadline = new JoinDeadline(clock, services.joinTimeoutMs, () => {
-      handleLimitHit('joinTimeoutMs')
-      transport.disconnect()
-    })
+    this.#joinDeadline = new JoinDeadline(services.clock, services.joinTimeoutMs, this)
     this.#joinDeadline.set(false)
-    this.#paces = new InboundPaces({
-      clock,
-      limits: services,
-      handleLimitHit,
-      setReading: (isReading) => transport.setReading?.(isReading),
-      handleIgnored: (error) => {
-        this.endAll(error)
-        transport.disconnect()
-      },
-    })
-    this.access = new ConnectionAccess({
-      services,
-      identity,
-      sessions: () => this.#sessions.values(),
-      sendExpiring: (expiresInMs) => transport.send('expiring', [expiresInMs], {}),
-      handleGivenUp: () => transport.disconnect(),
-    })
+    this.access = new ConnectionAccess(identity, services, this)
   }
 
   get user(): User | null {
@@ -179,6 +136,23 @@ export class Connection implements Peer {
       this.#joinDeadline.set(this.#isInDocument)
       leave?.()
     }
+  }
+
+  handleJoinMissed(): void {
+    this.#services.handleLimitHit('joinTimeoutMs')
+    this.#transport.disconnect()
+  }
+
+  sessions(): Iterable<Session> {
+    return this.#sessions.values()
+  }
+
+  sendExpiring(expiresInMs: number): void {
+    this.#transport.send('expiring', [expiresInMs], {})
+  }
+
+  handleGivenUp(): void {
+    this.#transport.disconnect()
   }
 
   handleToken(token: unknown): Promise<TokenAnswer> {
@@ -338,13 +312,13 @@ export class Connection implements Peer {
     if (!isClientId(clientId))
       throw new DocumentError('malformed-request', 'leave takes a client id')
     const session = this.#session(document)
-    if (session.hasMember(clientId)) this.#paces.release()
+    if (session.hasMember(clientId)) this.#inboundPaces?.release()
     session.removeMember(clientId)
     return { ok: true }
   }
 
   handleDisconnect(): void {
-    this.#paces.release()
+    this.#inboundPaces?.release()
     this.#isOpen = false
     this.#admission.close()
     this.#joinDeadline.close()
@@ -439,6 +413,20 @@ export class Connection implements Peer {
       chunkBytes: CHUNK_BYTES,
       presenceBytes: maxPresenceBytes,
     })
+  }
+
+  get #paces(): InboundPaces {
+    this.#inboundPaces ??= new InboundPaces({
+      clock: this.#services.clock,
+      limits: this.#services,
+      handleLimitHit: this.#services.handleLimitHit,
+      setReading: (isReading) => this.#transport.setReading?.(isReading),
+      handleIgnored: (error) => {
+        this.endAll(error)
+        this.#transport.disconnect()
+      },
+    })
+    return this.#inboundPaces
   }
 
   #openUploads(): Uploads {

@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import { addressGroup, clientAddress } from '../access/client-address.ts'
 import type { CancelTimer, Clock } from '../clock.ts'
+import { emitterListener } from './emitter-listener.ts'
 
 /** What is used here of engine.io's socket. */
 export interface GuardedEngine {
   readonly request: IncomingMessage
-  on(event: 'packet', listener: (packet: { readonly type: string }) => void): void
-  on(event: 'close', listener: (reason: string, cause?: unknown) => void): void
+  /** The content of a message of the client; pings and pongs have none. */
+  on(event: 'data', listener: (this: GuardedEngine) => void): void
+  on(event: 'close', listener: (this: GuardedEngine, reason: string, cause?: unknown) => void): void
+  off(event: 'data', listener: (this: GuardedEngine) => void): void
   close(discard: boolean): void
 }
 
@@ -15,6 +18,15 @@ interface EngineGuardOptions {
   readonly trustedProxies: number
   readonly maxConnectionsPerAddress: number
   readonly handleLimitHit: (limit: string) => void
+}
+
+/** An engine connection, with a socket in the namespace or not. */
+interface Visitor {
+  readonly address: string
+  /** What it said while it had none. */
+  messages: number
+  /** It had one, and is closed soon. */
+  cancelLeaving: CancelTimer | null
 }
 
 /** Beyond the limit so many may connect and be told by a code, before the rest are refused without one. */
@@ -33,8 +45,11 @@ export const ENTRY_TIMEOUT_MS = 10_000
 export class EngineGuard {
   readonly #options: EngineGuardOptions
   readonly #open = new Map<string, number>()
-  readonly #entered = new WeakSet<object>()
-  readonly #leaving = new WeakMap<object, CancelTimer>()
+  readonly #visitors = new WeakMap<object, Visitor>()
+  readonly #handleMessage = emitterListener((engine: GuardedEngine) => this.#countMessage(engine))
+  readonly #handleClosed = emitterListener(
+    (engine: GuardedEngine, _reason: string, cause?: unknown) => this.#forget(engine, cause),
+  )
 
   constructor(options: EngineGuardOptions) {
     this.#options = options
@@ -51,34 +66,44 @@ export class EngineGuard {
   watch(engine: GuardedEngine): void {
     const address = this.#addressOf(engine.request)
     this.#open.set(address, (this.#open.get(address) ?? 0) + 1)
-    let messages = 0
-    engine.on('packet', ({ type }) => {
-      if (type !== 'message' || this.#entered.has(engine)) return
-      if (++messages > MAX_MESSAGES_BEFORE_ADMISSION) engine.close(true)
-    })
-    engine.on('close', (_reason, cause) => {
-      this.#leaving.get(engine)?.()
-      const left = (this.#open.get(address) ?? 1) - 1
-      if (left > 0) this.#open.set(address, left)
-      else this.#open.delete(address)
-      if (isTooLong(cause)) this.#options.handleLimitHit('maxMessageBytes')
-    })
+    this.#visitors.set(engine, { address, messages: 0, cancelLeaving: null })
+    engine.on('data', this.#handleMessage)
+    engine.on('close', this.#handleClosed)
   }
 
-  /** It has a socket in the namespace. */
-  handleEntered(engine: object): void {
-    this.#entered.add(engine)
-    this.#leaving.get(engine)?.()
-    this.#leaving.delete(engine)
+  /** It has a socket in the namespace: what it says is that one's concern. */
+  handleEntered(engine: GuardedEngine): void {
+    const visitor = this.#visitors.get(engine)
+    visitor?.cancelLeaving?.()
+    if (visitor !== undefined) visitor.cancelLeaving = null
+    engine.off('data', this.#handleMessage)
   }
 
   /** Its socket in the namespace is gone. Not for good, if it enters again soon. */
   handleLeft(engine: GuardedEngine): void {
-    this.#entered.delete(engine)
-    this.#leaving.set(
-      engine,
-      this.#options.clock.setTimer(ENTRY_TIMEOUT_MS, () => engine.close(true)),
-    )
+    const visitor = this.#visitors.get(engine)
+    // Its connection is gone too, or it has left before.
+    if (visitor === undefined || visitor.cancelLeaving !== null) return
+    visitor.cancelLeaving = this.#options.clock.setTimer(ENTRY_TIMEOUT_MS, () => engine.close(true))
+    engine.on('data', this.#handleMessage)
+  }
+
+  #countMessage(engine: GuardedEngine): void {
+    const visitor = this.#visitors.get(engine)
+    if (visitor !== undefined && ++visitor.messages > MAX_MESSAGES_BEFORE_ADMISSION)
+      engine.close(true)
+  }
+
+  #forget(engine: GuardedEngine, cause: unknown): void {
+    const visitor = this.#visitors.get(engine)
+    if (visitor !== undefined) {
+      this.#visitors.delete(engine)
+      visitor.cancelLeaving?.()
+      const left = (this.#open.get(visitor.address) ?? 1) - 1
+      if (left > 0) this.#open.set(visitor.address, left)
+      else this.#open.delete(visitor.address)
+    }
+    if (isTooLong(cause)) this.#options.handleLimitHit('maxMessageBytes')
   }
 
   #addressOf(request: IncomingMessage): string {

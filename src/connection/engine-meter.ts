@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { EnginePacket, EngineSocket, PollResponse } from './engine-socket.ts'
+import { emitterListener } from './emitter-listener.ts'
 import type { Outbox } from './outbox.ts'
 import { textFrames } from './shared-frames.ts'
 
@@ -21,6 +22,14 @@ const PACKET_OVERHEAD_BYTES = 64
  */
 export class EngineMeter {
   static readonly #meters = new WeakMap<EngineSocket, EngineMeter>()
+  static readonly #packetListener = emitterListener(
+    (engine: EngineSocket, packet: EnginePacket) => {
+      EngineMeter.#meters.get(engine)?.handlePacket(packet)
+    },
+  )
+  static readonly #flushListener = emitterListener((engine: EngineSocket) => {
+    EngineMeter.#meters.get(engine)?.handleFlush()
+  })
 
   /** Who is charged at the moment. */
   outbox: Outbox | null = null
@@ -29,6 +38,8 @@ export class EngineMeter {
   readonly #engine: EngineSocket
   /** Answers of this turn that are to leave in one write. */
   #answers: string[] | null = null
+  readonly #clock: Clock
+  readonly #stallMs: number
   /** Long polling: responses that have not left yet. A stranger may ask again without reading the one before. */
   #responses: Set<PollResponse> | null = null
   /** The charge of each write past engine.io that Node has not reported as done. */
@@ -51,33 +62,31 @@ export class EngineMeter {
 
   private constructor(engine: EngineSocket, clock: Clock, stallMs: number) {
     this.#engine = engine
-    engine.on('packetCreate', (packet) => {
-      this.flushAnswers()
-      const bytes = sizeOf(packet)
-      this.#bufferedBytes += bytes
-      this.outbox?.charge(bytes)
-    })
-    engine.on('flush', () => {
-      const bytes = this.#bufferedBytes
-      this.#bufferedBytes = 0
-      this.#writtenBytes += bytes
-      const discharge = (): void => {
-        this.#writtenBytes -= bytes
-        this.outbox?.discharge(bytes)
-      }
-      const { transport } = engine
-      // A poll's transport says "drain" before anything was sent. Its response has ended when it was.
-      if (transport.name === 'polling' && transport.res) this.#await(transport.res, discharge)
-      else transport.once('drain', discharge)
-    })
-    engine.on('close', () => {
-      // Nothing ends a response that nobody reads, when its engine connection timed out before.
-      for (const response of this.#responses ?? [])
-        response.once(
-          'close',
-          clock.setTimer(stallMs, () => response.destroy()),
-        )
-    })
+    this.#clock = clock
+    this.#stallMs = stallMs
+    engine.on('packetCreate', EngineMeter.#packetListener)
+    engine.on('flush', EngineMeter.#flushListener)
+  }
+
+  handlePacket(packet: EnginePacket): void {
+    this.flushAnswers()
+    const bytes = sizeOf(packet)
+    this.#bufferedBytes += bytes
+    this.outbox?.charge(bytes)
+  }
+
+  handleFlush(): void {
+    const bytes = this.#bufferedBytes
+    this.#bufferedBytes = 0
+    this.#writtenBytes += bytes
+    const discharge = (): void => {
+      this.#writtenBytes -= bytes
+      this.outbox?.discharge(bytes)
+    }
+    const { transport } = this.#engine
+    // A poll's transport says "drain" before anything was sent. Its response has ended when it was.
+    if (transport.name === 'polling' && transport.res) this.#await(transport.res, discharge)
+    else transport.once('drain', discharge)
   }
 
   /** What the kernel has not taken yet, where the transport shows it. */
@@ -150,12 +159,25 @@ export class EngineMeter {
   }
 
   #await(response: PollResponse, discharge: () => void): void {
-    const responses = (this.#responses ??= new Set())
+    const responses = (this.#responses ??= this.#expectResponses())
     responses.add(response)
     response.once('close', () => {
       responses.delete(response)
       discharge()
     })
+  }
+
+  #expectResponses(): Set<PollResponse> {
+    const responses = new Set<PollResponse>()
+    this.#engine.on('close', () => {
+      // Nothing ends a response that nobody reads, when its engine connection timed out before.
+      for (const response of responses)
+        response.once(
+          'close',
+          this.#clock.setTimer(this.#stallMs, () => response.destroy()),
+        )
+    })
+    return responses
   }
 
   get bytesInFlight(): number {

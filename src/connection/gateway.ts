@@ -7,7 +7,6 @@ import {
   type DocumentName,
   type Refusal,
 } from '../../protocol/index.ts'
-import type { Handshake, User } from '../access/access.ts'
 import { identify, reportingWrongAnswers } from '../access/decisions.ts'
 import { addressGroup, clientAddress } from '../access/client-address.ts'
 import { hostNotAllowed, isHostAllowed } from '../access/host.ts'
@@ -18,10 +17,14 @@ import { limitArguments } from './argument-limit.ts'
 import { CLIENT_EVENTS, handleEvent, type ClientEvent } from './client-events.ts'
 import type { Identity } from './connection-access.ts'
 import { ConnectionCounts } from './connection-counts.ts'
-import { Connection, type ConnectionServices, type Transport } from './connection.ts'
+import type { ConnectionServices } from './connection-services.ts'
+import { Connection, type Transport } from './connection.ts'
 import { receiveDirectly } from './direct-events.ts'
+import { emitterListener } from './emitter-listener.ts'
 import { ENTRY_TIMEOUT_MS, EngineGuard, type GuardedEngine } from './engine-guard.ts'
-import { FrameCache, SocketTransport } from './socket-transport.ts'
+import { HandshakeIdentity, type Ask } from './handshake-identity.ts'
+import { Seats } from './seats.ts'
+import { FrameCache, SocketTransport, type TransportLimits } from './socket-transport.ts'
 import { UpdateReceipt, type UpdateReply } from './update-receipt.ts'
 
 export type AttachTarget = HttpServer | SocketIOServer | Namespace
@@ -83,14 +86,11 @@ export interface RecheckRequest {
 interface Served {
   readonly frames: FrameCache
   readonly isOurServer: boolean
+  readonly limits: TransportLimits
   /** Of a server of our own. */
   readonly guard: EngineGuard | null
-  /** Engine connections that have a socket here: one TCP connection may not open a thousand. */
-  readonly connected: WeakSet<object>
-  /** Engine connections whose credentials are being looked at: one question at a time. */
-  readonly admitting: WeakSet<object>
-  /** What gives up the place among the counted connections that an engine connection has for its socket here. */
-  readonly places: WeakMap<object, () => void>
+  readonly seats: Seats
+  readonly handleDisconnected: (this: Socket) => void
 }
 
 function alreadyConnected(): DocumentError {
@@ -120,6 +120,10 @@ export class Gateway {
   readonly #namespaces = new Set<Namespace>()
   readonly #detach: (() => void | Promise<void>)[] = []
   readonly #refusalOfUpdate = (error: unknown): Refusal => this.#refusalOf('update', error)
+  readonly #ask: Ask = (shown) =>
+    identify(this.#options.authenticate, shown, this.#options.clock.now())
+  readonly #handleSocketError = (error: Error): void =>
+    this.#options.logger.debug('a socket reported an error', { error })
   #isClosing = false
 
   constructor(options: ResolvedOptions, services: ConnectionServices) {
@@ -252,14 +256,7 @@ export class Gateway {
     const isOurServer = guard !== null
     if (this.#namespaces.has(namespace)) return
     this.#namespaces.add(namespace)
-    const served: Served = {
-      frames: new FrameCache(namespace),
-      isOurServer,
-      guard,
-      connected: new WeakSet(),
-      admitting: new WeakSet(),
-      places: new WeakMap(),
-    }
+    const served = this.#servedAt(namespace, guard)
     const onConnection = (socket: Socket): void => this.#handleConnection(socket, served)
     namespace.use((socket, next) => {
       // Middleware cannot be taken off; after `close` the namespace is its host's alone.
@@ -284,30 +281,45 @@ export class Gateway {
     })
   }
 
-  async #admit(socket: Socket, { connected, admitting, places }: Served): Promise<void> {
+  #servedAt(namespace: Namespace, guard: EngineGuard | null): Served {
+    const { clock, outboxSoftBytes, outboxHardBytes, outboxStallMs } = this.#options
+    const isOurServer = guard !== null
+    const served: Served = {
+      frames: new FrameCache(namespace),
+      isOurServer,
+      limits: {
+        clock,
+        softBytes: outboxSoftBytes,
+        hardBytes: outboxHardBytes,
+        stallMs: outboxStallMs,
+        endsEngine: isOurServer,
+        handleLimitHit: this.#services.handleLimitHit,
+      },
+      guard,
+      seats: new Seats(this.#counts),
+      handleDisconnected: emitterListener((socket) => this.#handleDisconnected(socket, served)),
+    }
+    return served
+  }
+
+  async #admit(socket: Socket, { seats }: Served): Promise<void> {
     this.#assertNotClosing()
     const { handshake, conn } = socket
-    if (connected.has(conn) || admitting.has(conn)) throw alreadyConnected()
+    const seat = seats.of(conn)
+    if (seat.isConnected || seat.isAdmitting) throw alreadyConnected()
     // It takes its place as connected only when it is: a middleware of the host may still refuse it, and says nothing.
-    admitting.add(conn)
+    seat.isAdmitting = true
     try {
       const identity = await this.#identify(handshake)
-      if (connected.has(conn)) throw alreadyConnected()
-      // Of a socket that a middleware of the host has refused after us.
-      places.get(conn)?.()
-      const place = [this.#addressGroup(handshake), identity.user?.id ?? null] as const
-      this.#counts.assertRoom(...place)
+      if (seat.isConnected) throw alreadyConnected()
       // At once: of many that ask in one moment all would find the same place free.
-      const remove = this.#counts.add(...place)
-      const leave = (): void => {
-        conn.off('close', leave)
-        remove()
-      }
-      conn.once('close', leave)
-      places.set(conn, leave)
+      seats.take(conn, {
+        address: addressGroup(this.#addressOf(handshake)),
+        userId: identity.user?.id ?? null,
+      })
       this.#identities.set(socket, identity)
     } finally {
-      admitting.delete(conn)
+      seat.isAdmitting = false
     }
     this.#assertNotClosing()
   }
@@ -317,7 +329,7 @@ export class Gateway {
   }
 
   async #identify(handshake: Socket['handshake']): Promise<Identity> {
-    const { allowedOrigins, allowedHosts, authenticate, clock } = this.#options
+    const { allowedOrigins, allowedHosts } = this.#options
     if (!isHostAllowed(handshake.headers, allowedHosts)) throw hostNotAllowed()
     if (!isOriginAllowed(handshake.headers, allowedOrigins))
       throw new DocumentError('origin-not-allowed', 'pages of this origin may not connect')
@@ -328,19 +340,20 @@ export class Gateway {
         'unsupported-protocol',
         `this server speaks protocol version ${PROTOCOL_VERSION}`,
       )
-    const { headers } = handshake
-    const address = this.#addressOf(handshake)
-    const ask = (shown: Handshake['auth']): Promise<User | null> =>
-      identify(authenticate, { auth: shown, headers, address }, clock.now())
-    return { user: await ask(auth), reauthenticate: (token) => ask({ ...auth, token }) }
+    const shown = { auth, headers: handshake.headers, address: this.#addressOf(handshake) }
+    return new HandshakeIdentity(await this.#ask(shown), shown, this.#ask)
+  }
+
+  #handleDisconnected(socket: Socket, { seats, guard }: Served): void {
+    const { conn } = socket
+    seats.of(conn).isConnected = false
+    seats.leave(conn)
+    guard?.handleLeft(conn as unknown as GuardedEngine)
+    PEERS.get(socket)?.handleDisconnect()
   }
 
   #addressOf({ headers, address }: Socket['handshake']): string {
     return clientAddress(headers, address, this.#options.trustedProxies)
-  }
-
-  #addressGroup(handshake: Socket['handshake']): string {
-    return addressGroup(this.#addressOf(handshake))
   }
 
   #handleConnection(socket: Socket, served: Served): void {
@@ -393,39 +406,25 @@ export class Gateway {
   }
 
   #begin(socket: Socket, served: Served): void {
-    const { frames, connected, places, isOurServer, guard } = served
-    const { clock, outboxSoftBytes, outboxHardBytes, outboxStallMs } = this.#options
+    const { frames, limits, guard, seats } = served
     const { conn } = socket
+    const seat = seats.of(conn)
     const identity = this.#identities.get(socket)
     // A socket that is gone by now would never say so again.
-    if (this.#isClosing || identity === undefined || !socket.connected || connected.has(conn)) {
+    if (this.#isClosing || identity === undefined || !socket.connected || seat.isConnected) {
       socket.disconnect(false)
       return
     }
-    connected.add(conn)
-    guard?.handleEntered(conn)
-    const transport = new SocketTransport(socket, frames, {
-      clock,
-      softBytes: outboxSoftBytes,
-      hardBytes: outboxHardBytes,
-      stallMs: outboxStallMs,
-      endsEngine: isOurServer,
-      handleLimitHit: this.#services.handleLimitHit,
-    })
+    seat.isConnected = true
+    guard?.handleEntered(conn as unknown as GuardedEngine)
+    const transport = new SocketTransport(socket, frames, limits)
     const peer = this.accept(transport, identity)
     PEERS.set(socket, peer)
     for (const [event, listener] of LISTENERS) socket.on(event, listener)
     const { stockPackets } = frames
     if (stockPackets !== null) receiveDirectly(socket, transport, stockPackets, peer)
-    socket.on('error', (error: Error) => {
-      this.#options.logger.debug('a socket reported an error', { error })
-    })
-    socket.once('disconnect', () => {
-      connected.delete(conn)
-      places.get(conn)?.()
-      guard?.handleLeft(conn as unknown as GuardedEngine)
-      peer.handleDisconnect()
-    })
+    socket.on('error', this.#handleSocketError)
+    socket.on('disconnect', served.handleDisconnected)
   }
 
   /** Takes in somebody who may come, over any transport; a simulation has one of its own. */

@@ -6,12 +6,12 @@ export interface OutboxOptions {
   readonly hardBytes: number
   readonly stallMs: number
   /** The reader does not read: the connection must go. `limit`: the option that says so. */
-  readonly onStalled: (limit: 'outboxHardBytes' | 'outboxStallMs') => void
+  onStalled(limit: 'outboxHardBytes' | 'outboxStallMs'): void
   /**
    * What of the write under way has not left the process, where that can be seen. A large message counts as in flight
    * until all of it has left; a slow reader that reads shows here.
    */
-  readonly unwrittenBytes?: () => number | null
+  unwrittenBytes?(): number | null
   /** Bytes that a predecessor on the same engine connection left in flight. Default 0. */
   readonly bytesInFlight?: number
 }
@@ -100,10 +100,10 @@ export class Outbox {
   }
 
   #armStall(): CancelTimer {
-    const { clock, stallMs, unwrittenBytes } = this.#options
-    const before = unwrittenBytes?.() ?? null
-    return clock.setTimer(stallMs, () => {
-      const now = unwrittenBytes?.() ?? null
+    const options = this.#options
+    const before = options.unwrittenBytes?.() ?? null
+    return options.clock.setTimer(options.stallMs, () => {
+      const now = options.unwrittenBytes?.() ?? null
       if (before !== null && now !== null && now !== before && !this.#isClosed)
         this.#cancelStall = this.#armStall()
       else this.#stall('outboxStallMs')

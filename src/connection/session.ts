@@ -14,6 +14,7 @@ import type { PresenceOwner } from '../document/presence.ts'
 import type { Listener } from '../document/room.ts'
 import { announcementOf, asSent, type UpdateMessage } from '../document/update-message.ts'
 import { DocumentError } from '../errors.ts'
+import { FewMap } from '../few-map.ts'
 import type { Peer } from './peer.ts'
 import type { Join } from './requests.ts'
 import { UpdateGate } from './update-gate.ts'
@@ -41,7 +42,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
   readonly #lease: Lease
   readonly #reader: DocumentReader
   /** The client ids that joined through this session, and whether their presence is its to announce. */
-  readonly #members = new Map<number, { ownsPresence: boolean }>()
+  readonly #members = new FewMap<number, boolean>()
   #state: State = 'live'
   /** The connection was sent, or knows, everything up to here. */
   #position: number
@@ -90,7 +91,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
   }
 
   hasClientId(clientId: number): boolean {
-    return this.#members.get(clientId)?.ownsPresence === true
+    return this.#members.get(clientId) === true
   }
 
   /** From here on the connection may do more or less in this document, and is told why. */
@@ -102,7 +103,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
 
   /** The server knows its user by other presence fields now: what was announced shows them at once. [PRES13] */
   handleUserChanged(): void {
-    for (const [clientId, { ownsPresence }] of this.#members)
+    for (const [clientId, ownsPresence] of this.#members)
       if (ownsPresence) this.document.presence.restamp(this, clientId)
   }
 
@@ -117,8 +118,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
 
   /** A Y.Doc joined through this connection (again). Its client id is claimed for presence if it is free. */
   addMember(join: Join): void {
-    const ownsPresence = this.document.claims.claim(join, this)
-    this.#members.set(join.clientId, { ownsPresence })
+    this.#members.set(join.clientId, this.document.claims.claim(join, this))
     if (this.#members.size > 1) this.#isShared = true
   }
 
@@ -133,8 +133,7 @@ export class Session implements Listener, PresenceOwner, ClaimOwner {
   /** The same Y.Doc came back through another connection. */
   handleClaimLost(clientId: number): void {
     this.document.presence.removeClient(this, clientId)
-    const member = this.#members.get(clientId)
-    if (member !== undefined) member.ownsPresence = false
+    if (this.#members.has(clientId)) this.#members.set(clientId, false)
   }
 
   handleUpdate(message: UpdateMessage): void {

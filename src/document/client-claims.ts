@@ -1,3 +1,5 @@
+import { FewMap } from '../few-map.ts'
+
 export interface ClaimOwner {
   /** Another owner showed the same key: the client id is no longer this one's. */
   handleClaimLost(clientId: number): void
@@ -20,7 +22,7 @@ interface Claim extends Credentials {
  * old connection is found dead is present again at once, and nobody else can pass for it. [T25, T41, T42]
  */
 export class ClientClaims {
-  readonly #claims = new Map<number, Claim>()
+  readonly #claims = new FewMap<number, Claim>()
 
   get size(): number {
     return this.#claims.size

@@ -26,6 +26,24 @@ interface Entry {
   document: OpenDocument | null
   leases: number
   cancelUnload: CancelTimer | null
+  /** Gives back one lease. */
+  readonly release: () => void
+}
+
+class HeldLease implements Lease {
+  readonly document: OpenDocument
+  #release: (() => void) | null
+
+  constructor(document: OpenDocument, release: () => void) {
+    this.document = document
+    this.#release = release
+  }
+
+  release(): void {
+    const release = this.#release
+    this.#release = null
+    release?.()
+  }
 }
 
 /** A log longer than this is folded when its document is left, so that the next cold start reads few records… */
@@ -82,7 +100,7 @@ export class DocumentRegistry {
     entry.cancelUnload?.()
     entry.cancelUnload = null
     try {
-      return this.#lease(name, entry, await entry.loading)
+      return new HeldLease(await entry.loading, entry.release)
     } catch (error) {
       entry.leases--
       throw loadError(name, error)
@@ -115,6 +133,7 @@ export class DocumentRegistry {
       document: null,
       leases: 0,
       cancelUnload: null,
+      release: () => this.#release(name, entry),
     }
     this.#entries.set(name, entry)
     entry.loading.then(
@@ -131,17 +150,9 @@ export class DocumentRegistry {
     return entry
   }
 
-  #lease(name: DocumentName, entry: Entry, document: OpenDocument): Lease {
-    let isHeld = true
-    return {
-      document,
-      release: () => {
-        if (!isHeld) return
-        isHeld = false
-        entry.leases--
-        if (entry.leases === 0) this.#scheduleUnload(name, entry)
-      },
-    }
+  #release(name: DocumentName, entry: Entry): void {
+    entry.leases--
+    if (entry.leases === 0) this.#scheduleUnload(name, entry)
   }
 
   #scheduleUnload(name: DocumentName, entry: Entry): void {

@@ -9,9 +9,11 @@ import { asDocumentError, DocumentError } from '../errors.ts'
 import type { CommitFailure, CommitLoop, CommitParty } from '../log/commit-loop.ts'
 import type { DocumentHead, NewEntry, Storage } from '../storage/storage.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { AcceptedStructs } from './accepted-structs.ts'
 import { ClientClaims } from './client-claims.ts'
 import type { DocumentIndex } from '../update/document-index.ts'
 import { Presence, type PresenceChange } from './presence.ts'
+import { PresenceOfDocument } from './presence-of-document.ts'
 import { RecentEntries } from './recent-entries.ts'
 import type { RelayTurn } from './relay-turn.ts'
 import { Room } from './room.ts'
@@ -105,11 +107,7 @@ export class OpenDocument implements CommitParty<PendingEntry> {
   #tailBytes: number
   readonly #staging = new Staging()
   /** What the next update may build on: what is durable, and what is on its way. */
-  readonly #accepted: KnownStructs = {
-    clockOf: (client) => this.#staging.clockOf(client) ?? this.#index.clockOf(client),
-    placeOf: (client, clock) => this.#index.placeOf(client, clock),
-    longMapEntryCutBy: (client, clock) => this.#index.longMapEntryCutBy(client, clock),
-  }
+  readonly #accepted: KnownStructs
   /** Set after a failed write: the disk may hold more than we know, so it is read again first. */
   #needsReload = false
   #reloading: Promise<void> | null = null
@@ -133,16 +131,8 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     this.#recent = loaded.recent
     this.#tailBytes = loaded.tailBytes
     this.room = new Room(options.clock, options.relayIntervalMs, () => this.#recent, options.logger)
-    this.presence = new Presence({
-      clock: options.clock,
-      intervalMs: options.presenceIntervalMs,
-      refreshMs: options.presenceRefreshMs,
-      maxStateBytes: options.maxPresenceBytes,
-      maxDocumentBytes: options.maxPresenceBytesPerDocument,
-      send: (update, except) => this.room.sendPresence(update, except),
-      handleChange: (...change) => options.onPresence?.(name, ...change),
-      memberCount: () => this.claims.size,
-    })
+    this.presence = new Presence(new PresenceOfDocument(options, this))
+    this.#accepted = new AcceptedStructs(this.#staging, this)
   }
 
   static async load(
@@ -323,9 +313,14 @@ export class OpenDocument implements CommitParty<PendingEntry> {
     })
   }
 
-  /** Makes what is in memory match the disk again, after a write failed. */
-  async whenLoaded(): Promise<void> {
-    if (this.#needsReload) await this.#reload()
+  /** Makes what is in memory match the disk again, after a write failed. Null: it does, as it nearly always does. Throws or rejects when the document has ended. */
+  whenLoaded(): Promise<void> | null {
+    if (this.#needsReload) return this.#reload().then(() => this.#assertNotEnded())
+    this.#assertNotEnded()
+    return null
+  }
+
+  #assertNotEnded(): void {
     if (this.#ended !== null) throw this.#ended
   }
 

@@ -3,6 +3,7 @@ import * as encoding from 'lib0/encoding'
 import type { User } from '../access/access.ts'
 import type { CancelTimer, Clock } from '../clock.ts'
 import { DocumentError } from '../errors.ts'
+import { FewMap } from '../few-map.ts'
 import { isJson } from '../update/json-syntax.ts'
 
 /** A member of a document as far as presence goes. */
@@ -23,7 +24,7 @@ export interface PresenceOptions {
   send(update: Uint8Array, except: PresenceOwner | null): void
   memberCount(): number
   /** Somebody's state is another one now, or gone. Does not throw. */
-  readonly handleChange?: (...change: PresenceChange) => void
+  handleChange?(...change: PresenceChange): void
 }
 
 /** Whose state, under which client id, as JSON. */
@@ -63,11 +64,11 @@ const MAX_PRESENCE_INTERVAL_MS = 1000
  */
 export class Presence {
   readonly #options: PresenceOptions
-  readonly #entries = new Map<number, Entry>()
+  readonly #entries = new FewMap<number, Entry>()
   /** Ids to send, with the member that the change concerns. Removed ids have no entry any more. */
-  readonly #changed = new Map<number, PresenceOwner | null>()
+  readonly #changed = new FewMap<number, PresenceOwner | null>()
   /** Who left, oldest first, with the number of that change: for members that were not told. */
-  readonly #left = new Map<number, number>()
+  readonly #left = new FewMap<number, number>()
   #changes = 0
   #sentChanges = 0
   #bytes = 0
@@ -273,11 +274,14 @@ export class Presence {
 
   #schedule(): void {
     if (this.#changed.size === 0 || this.#cancelFlush !== null) return
-    const { clock, intervalMs, memberCount } = this.#options
+    const { clock, intervalMs } = this.#options
     const interval =
       intervalMs === 0
         ? 0
-        : Math.min(Math.max(intervalMs, MAX_PRESENCE_INTERVAL_MS), intervalMs + memberCount())
+        : Math.min(
+            Math.max(intervalMs, MAX_PRESENCE_INTERVAL_MS),
+            intervalMs + this.#options.memberCount(),
+          )
     // The time of day may be set back meanwhile: never wait longer than the interval.
     const waitMs = Math.min(interval, Math.max(0, this.#flushedAt + interval - clock.now()))
     // Even when quiet, a timer: the removal and the return of one client in one turn become one message.

@@ -179,7 +179,9 @@ async function readIndex(
   const index =
     head.snapshot === null ? new DocumentIndex() : DocumentIndex.decode(head.snapshot.index)
   const tail: LogEntry[] = []
-  for await (const page of readLog(storage, name, head, head.snapshot?.seq ?? 0, head.seq)) {
+  const folded = head.snapshot?.seq ?? 0
+  if (folded === head.seq) return { index, tail }
+  for await (const page of readLog(storage, name, head, folded, head.seq)) {
     for (const entry of page) {
       const scan = scanUpdate(entry.update, index, NO_SCAN_LIMITS)
       if (scan.verdict !== 'valid')

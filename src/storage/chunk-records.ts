@@ -1,5 +1,5 @@
 import { promisify } from 'node:util'
-import { constants, deflateRaw, inflateRaw, type ZlibOptions } from 'node:zlib'
+import { constants, deflateRaw, inflateRaw, inflateRawSync, type ZlibOptions } from 'node:zlib'
 import { CHUNK_BYTES } from '../../protocol/index.ts'
 import {
   decodeBytes,
@@ -11,7 +11,7 @@ import {
   unsealAny,
 } from './records.ts'
 
-/** Deflates on another thread. A simulation, in which nothing happens by itself, puts another in its place. */
+/** Deflates, and inflates what is large, on another thread. A simulation, in which nothing happens by itself, puts another in its place. */
 export interface ChunkCodec {
   deflate(bytes: Uint8Array): Promise<Uint8Array>
   /** `expectedBytes`: how long the result should be. Another length only takes longer. */
@@ -31,10 +31,17 @@ const pieceOf = (bytes: number): { chunkSize: number } => ({
   chunkSize: Math.max(constants.Z_MIN_CHUNK, Math.min(bytes, CHUNK_BYTES) + 1),
 })
 
+/** The index of most documents. 2 KB take 46 µs of processor time by way of another thread, 10 on the spot. */
+const SMALL_BYTES = 8 * 1024
+
 export const threadPoolCodec: ChunkCodec = {
   deflate: (bytes) => deflate(bytes, { ...DEFLATE_OPTIONS, ...pieceOf(bytes.length) }),
-  inflate: (bytes, expectedBytes) =>
-    inflate(bytes, { ...INFLATE_OPTIONS, ...pieceOf(expectedBytes) }),
+  inflate(bytes, expectedBytes) {
+    const options = { ...INFLATE_OPTIONS, ...pieceOf(expectedBytes) }
+    return expectedBytes > SMALL_BYTES
+      ? inflate(bytes, options)
+      : Promise.resolve(inflateRawSync(bytes, options))
+  },
 }
 
 /** The body is deflated. Version 1 has the bytes as they are. */

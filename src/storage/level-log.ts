@@ -3,6 +3,7 @@ import { type OpenLevel, UNCACHED } from './database-files.ts'
 import {
   documentKey,
   entryKey,
+  type KeyRange,
   rowRange,
   rowsBeforeGeneration,
   seqOfEntryKey,
@@ -30,8 +31,8 @@ export async function learnState(level: OpenLevel, name: string): Promise<Docume
   const key = documentKey(name)
   const stored = await level.get(key)
   if (stored === undefined) {
-    const rows = await level.keys({ ...rowsBeforeGeneration('entry', name), limit: 1 }).all()
-    if (rows.length > 0) throw recordDamaged({ name, what: 'record' }, 'is missing, its log is not')
+    if (await hasRow(level, rowsBeforeGeneration('entry', name)))
+      throw recordDamaged({ name, what: 'record' }, 'is missing, its log is not')
     return { ...NEVER_WRITTEN, recordedSeq: 0 }
   }
   const record = decodeDocument(key, stored, name)
@@ -42,17 +43,64 @@ export async function learnState(level: OpenLevel, name: string): Promise<Docume
   return { ...record, seq, recordedSeq: record.seq }
 }
 
+async function hasRow(level: OpenLevel, range: KeyRange): Promise<boolean> {
+  const iterator = level.iterator({ ...range, limit: 1, values: false })
+  try {
+    return (await iterator.nextv(1)).length > 0
+  } finally {
+    await iterator.close()
+  }
+}
+
 async function lastSeq(level: OpenLevel, name: string, record: DocumentRecord): Promise<number> {
   const { generation, snapshotSeq } = record
   // From the snapshot on: the rows before it may be deleted, and LevelDB would walk over their tombstones.
-  const last = await rowWith(level, name, generation, snapshotSeq + 1, Number.MAX_SAFE_INTEGER)
-  const seq = Math.max(last?.at(-1)?.seq ?? 0, snapshotSeq)
+  const last = await lastRowStart(level, name, generation, snapshotSeq + 1)
+  // When the record was written the log ended with the snapshot, so that no row reaches beyond it but those behind it. What they hold
+  // in the one before is read by nobody, and may be the whole document as it was pasted.
+  const isFolded = last === null || (last <= snapshotSeq && record.seq === snapshotSeq)
+  const row = isFolded ? [] : await rowAt(level, name, generation, last)
+  const seq = Math.max(row.at(-1)?.seq ?? 0, snapshotSeq)
   // An iterator skips a block that it cannot read, without a word; a get of a row in that block fails.
   // Otherwise the next append would overwrite the entries in there. The row is not there as a rule, and the one beside it, which is read
   // in its place, may be large and of no use to anybody.
   if (await level.has(entryKey(name, generation, seq + 1), UNCACHED))
     throw recordDamaged({ name, what: 'log' }, `cannot be read after entry ${seq}`)
   return seq
+}
+
+/** The number under which the last row lies, of those that may hold an entry from `fromSeq` on, or null. */
+async function lastRowStart(
+  level: OpenLevel,
+  name: string,
+  generation: number,
+  fromSeq: number,
+): Promise<number | null> {
+  const firstSeq = Math.max(1, fromSeq - MAX_ROW_ENTRIES + 1)
+  const iterator = level.iterator({
+    ...rowRange('entry', name, generation, firstSeq, Number.MAX_SAFE_INTEGER),
+    reverse: true,
+    limit: 1,
+    values: false,
+  })
+  try {
+    const [row] = await iterator.nextv(1)
+    return row === undefined ? null : seqOfEntryKey(row[0])
+  } finally {
+    await iterator.close()
+  }
+}
+
+async function rowAt(
+  level: OpenLevel,
+  name: string,
+  generation: number,
+  seq: number,
+): Promise<readonly LogEntry[]> {
+  const key = entryKey(name, generation, seq)
+  const stored = await level.get(key, UNCACHED)
+  if (stored === undefined) throw missingEntry(name, seq)
+  return decodeRow(key, stored, name, seq)
 }
 
 /** Of the rows that may hold an entry from `fromSeq` on, the last one that begins before `toSeq`, or null. */

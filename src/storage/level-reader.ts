@@ -14,10 +14,13 @@ import {
 } from './level-snapshots.ts'
 import type { LevelMaintenance } from './level-maintenance.ts'
 import { isDamage } from './level-recovery.ts'
-import { decodeDocument } from './records.ts'
+import { decodeDocument, type Manifest } from './records.ts'
 import type { DocumentHead, ListRequest, LogEntry } from './storage.ts'
 
 const NAMES_PER_READ = 1000
+
+/** Of documents that are being joined at one time; some tens of kilobytes. */
+const REMEMBERED_MANIFESTS = 128
 
 /** The state has changed since it was looked up: look again. */
 const AGAIN = Symbol('again')
@@ -27,6 +30,7 @@ export class LevelReader {
   readonly #database: LevelDatabase
   readonly #states: DocumentStates
   readonly #maintenance: LevelMaintenance
+  readonly #manifests = new Map<string, Manifest>()
 
   constructor(database: LevelDatabase, states: DocumentStates, maintenance: LevelMaintenance) {
     this.#database = database
@@ -41,7 +45,7 @@ export class LevelReader {
       if (snapshotSeq === 0) return { ...head, snapshot: null }
       const address = { name, generation, seq: snapshotSeq }
       return this.#orRecovered<DocumentHead>(address, AGAIN, async () => {
-        const manifest = await readManifest(level, address)
+        const manifest = await this.#manifest(level, address)
         const index =
           manifest === null ? null : await readIndex(level, this.#database.codec, address, manifest)
         if (manifest === null || index === null) return this.#goneOrDamaged(address)
@@ -75,7 +79,7 @@ export class LevelReader {
       if (epoch !== this.#database.epochOf(generation) || !isKept(state, snapshotSeq)) return null
       const address = { name, generation, seq: snapshotSeq }
       return this.#orRecovered<Uint8Array | null>(address, null, async () => {
-        const manifest = await readManifest(level, address)
+        const manifest = await this.#manifest(level, address)
         if (manifest === null) return this.#goneOrDamaged(address)
         if (!Number.isInteger(chunk) || chunk < 0 || chunk >= updateChunks(manifest)) return null
         const { codec } = this.#database
@@ -84,6 +88,23 @@ export class LevelReader {
         )
       })
     })
+  }
+
+  /** A manifest never changes; who opens a document asks for the index, then for chunks. */
+  async #manifest(level: OpenLevel, address: SnapshotAddress): Promise<Manifest | null> {
+    // Of what was read before the database was opened anew, another attempt may have taken the place.
+    const key = `${this.#database.era} ${address.generation} ${address.seq} ${address.name}`
+    const known = this.#manifests.get(key)
+    if (known !== undefined) return known
+    const manifest = await readManifest(level, address)
+    if (manifest === null) return null
+    this.#manifests.set(key, manifest)
+    if (this.#manifests.size > REMEMBERED_MANIFESTS)
+      for (const oldest of this.#manifests.keys()) {
+        this.#manifests.delete(oldest)
+        break
+      }
+    return manifest
   }
 
   async list({ prefix = '', after, limit }: ListRequest): Promise<readonly DocumentName[]> {

@@ -7,6 +7,7 @@ import {
   type Encoder,
 } from 'lib0/encoding'
 import { DIGEST_BYTES, MAX_CLOCK } from '../../protocol/index.ts'
+import { FewMap } from '../few-map.ts'
 import { BoundedReader, MalformedBytes } from './bounded-reader.ts'
 import { LongMapEntries } from './long-map-entries.ts'
 import { RangeSet } from './range-set.ts'
@@ -19,6 +20,9 @@ const FORMAT = 3
 /** Without long map entries, and before that without places: the next fold finds out what they are. */
 const FORMAT_WITHOUT_ENTRIES = 2
 const FORMAT_WITHOUT_PLACES = 1
+
+/** Of a document without content. Shared: not to be written to. */
+const EMPTY_STATE_VECTOR = new Uint8Array([0])
 
 /** A client's entry in a Map of numbers, with the slack of its hash table. */
 const MAP_ENTRY_BYTES = 40
@@ -43,8 +47,8 @@ export interface Change {
  * if both agree. For the scan it knows too where its structs hang, and which map entries must not be cut.
  */
 export class DocumentIndex implements KnownStructs {
-  readonly #clocks = new Map<number, number>()
-  readonly #deleted = new Map<number, RangeSet>()
+  readonly #clocks = new FewMap<number, number>()
+  readonly #deleted = new FewMap<number, RangeSet>()
   #places = new StructPlaces()
   #longMapEntries = new LongMapEntries()
   #stateVector: Uint8Array | null = null
@@ -65,6 +69,7 @@ export class DocumentIndex implements KnownStructs {
 
   /** The bytes of Y.encodeStateVector. The same array until the next insert: not to be written to. */
   stateVector(): Uint8Array {
+    if (this.#clocks.size === 0) return EMPTY_STATE_VECTOR
     this.#stateVector ??= encodeStateVector(this.#clocks)
     return this.#stateVector
   }

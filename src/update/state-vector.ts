@@ -32,8 +32,11 @@ function readStateVector(reader: BoundedReader): Map<number, number> | null {
   return reader.remaining === 0 ? clocks : null
 }
 
+/** What is needed of a map of clocks. */
+type Clocks = Pick<ReadonlyMap<number, number>, 'size' | 'get'> & { keys(): Iterable<number> }
+
 /** The bytes that Y.encodeStateVector makes of these clocks: clients in descending order. */
-export function encodeStateVector(clocks: ReadonlyMap<number, number>): Uint8Array {
+export function encodeStateVector(clocks: Clocks): Uint8Array {
   const encoder = createEncoder()
   writeVarUint(encoder, clocks.size)
   for (const client of descending(clocks.keys())) {

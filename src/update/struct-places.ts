@@ -1,3 +1,5 @@
+import { FewMap } from '../few-map.ts'
+
 /**
  * Where a struct hangs in its document, in one number: twice the number of types around it, plus one under the key of
  * a map. What hangs in a root's list is 0. Garbage has no place; it counts as 0, and nothing can live there.
@@ -47,7 +49,7 @@ interface Runs {
  * Neighbouring clocks mostly share a place: a text takes nothing, a paragraph of an editor a few numbers.
  */
 export class StructPlaces {
-  readonly #runs = new Map<number, Runs>()
+  readonly #runs = new FewMap<number, Runs>()
 
   placeOf(client: number, clock: number): Place {
     const runs = this.#runs.get(client)
