@@ -37,8 +37,8 @@ export class FrameCache {
   /** How this namespace's packets look; null with a parser of the host's own. */
   readonly stockPackets: StockPackets | null
   readonly #namespace: Namespace
-  /** A message goes to all of its recipients before the next one is sent, or nearly: so the last one is enough to remember. */
-  #last: { readonly shared: object; readonly frames: SharedFrames } | null = null
+  /** Of each kind. A message goes to all of its recipients before the next one of its kind is sent, or nearly: the last one is enough to remember. */
+  readonly #last = new Map<string, { readonly shared: object; readonly frames: SharedFrames }>()
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace
@@ -47,13 +47,14 @@ export class FrameCache {
   }
 
   of(event: string, args: readonly unknown[], shared: object): SharedFrames {
-    if (this.#last?.shared === shared) return this.#last.frames
+    const last = this.#last.get(event)
+    if (last?.shared === shared) return last.frames
     const packets =
       this.stockPackets !== null && RELAYS.has(event)
         ? this.stockPackets.writeEvent(event, args)
         : this.encode({ type: EVENT, data: [event, ...args] })
     const frames = shareFrames(packets)
-    this.#last = { shared, frames }
+    this.#last.set(event, { shared, frames })
     return frames
   }
 

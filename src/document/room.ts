@@ -22,10 +22,10 @@ export interface Listener {
 /** A room of up to so many listeners is relayed at the interval that is set… */
 const SMALL_ROOM = 50
 /**
- * …and a larger one at one that is a millisecond longer for so many more: so a busy document costs some 25,000 writes to sockets a second, a quarter
+ * …and a larger one at one that is a millisecond longer for so many more: so a busy document costs some 20,000 writes to sockets a second, a fifth
  * of a core, whatever its size…
  */
-const LISTENERS_PER_MS = 25
+const LISTENERS_PER_MS = 20
 /** …up to this: beyond it a human notices. */
 const MAX_RELAY_INTERVAL_MS = 60
 
@@ -42,10 +42,10 @@ const CROWD = 16
 const WRITE_TOLERANCE_MS = 2
 
 /**
- * So many bytes of presence are handed to members in one go, some milliseconds of work; then others get their turn. A thousand
+ * So many bytes of presence are handed to members in one go, a millisecond or two of work; then others get their turn. A thousand
  * members with carets make a message of 100 KB for each of them.
  */
-const PRESENCE_SLICE_BYTES = 4 * 1024 * 1024
+const PRESENCE_SLICE_BYTES = 1024 * 1024
 
 /**
  * The audience of one document. A quiet document is relayed at once; a busy one at most once per

@@ -48,7 +48,7 @@ describe('a room', () => {
     const ears = Array.from({ length: 10 }, () => new Ear())
     for (const ear of ears) room.add(ear)
     const told = (): number[] => ears.map(({ presence }) => presence.length)
-    const large = new Uint8Array(1024 * 1024)
+    const large = new Uint8Array(256 * 1024)
     room.sendPresence(large, null)
     expect(told()).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
     // Somebody leaves, somebody comes (and got all presence with the join).
@@ -93,6 +93,45 @@ describe('a room', () => {
     expect(copy.getText('body').toString()).toBe(doc.getText('body').toString())
     clock.advance(1000)
     expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('[RELAY2] a crowd is relayed together with the write that is about to end, and what just missed a relay does not wait for a whole interval more', () => {
+    const { clock, room, commit } = scene()
+    const ears = Array.from({ length: 16 }, () => new Ear())
+    for (const ear of ears) room.add(ear)
+    const told = (): number => ears[0]!.messages.length
+    commit()
+    expect([told(), room.neededAt]).toEqual([1, clock.now() + 16])
+    // Durable long before it is due: it waits for the write that ends about then.
+    clock.advance(5)
+    commit()
+    clock.advance(8)
+    expect(told()).toBe(1)
+    clock.advance(1)
+    commit()
+    expect(ears[0]!.messages.map(({ from, to }) => [from, to])).toEqual([
+      [1, 1],
+      [2, 3],
+    ])
+    // No write comes: a little later it goes by itself.
+    clock.advance(1)
+    commit()
+    clock.advance(15)
+    expect(told()).toBe(2)
+    clock.advance(2)
+    expect(told()).toBe(3)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('[RELAY2] the interval grows with a large room, up to what a human would notice', () => {
+    const { clock, room, commit } = scene()
+    const intervalOf = (members: number): number => {
+      while (room.size < members) room.add(new Ear())
+      clock.advance(1000)
+      commit()
+      return room.neededAt - clock.now()
+    }
+    expect([16, 50, 150, 2000].map(intervalOf)).toEqual([16, 16, 21, 60])
   })
 
   test('[RELAY2] names the author of a message only when all of it is one author’s', () => {

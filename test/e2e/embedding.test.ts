@@ -57,6 +57,56 @@ describe('embedding', () => {
     await close()
   })
 
+  test('[EMB1] updates and carets go past Socket.IO’s dispatch, unless the host has a middleware or a listener on the socket, which then sees each', async () => {
+    const { http, url, close } = await listen(express())
+    const host = new SocketIOServer(http)
+    const documents = createDocumentServer({ storage: levelStorage(await makeTempDirectory()) })
+    documents.attach(host)
+    await documents.ready()
+    const client = await RawClient.connect(url)
+    const doc = await loadDocument(client, 'draft')
+    const { document } = await client.join('draft', { clientId: doc.clientID })
+    const [socket] = host.of('/y-rooms').sockets.values()
+    // Private to Socket.IO: all that it dispatches.
+    const dispatcher = socket as unknown as { onevent(packet: { data: unknown[] }): void }
+    const dispatched: unknown[] = []
+    const onevent = dispatcher.onevent.bind(dispatcher)
+    dispatcher.onevent = (packet) => {
+      dispatched.push(packet.data[0])
+      onevent(packet)
+    }
+    const type = (): Promise<unknown> =>
+      client.update(
+        document,
+        updateOf(doc, () => doc.getText('body').insert(0, 'a')),
+      )
+    const malformed = (): Promise<unknown> =>
+      client.request('awareness', document, Buffer.from([9, 9]))
+    expect(await type()).toMatchObject({ ok: true, seq: 1 })
+    expect(await client.update(document, Buffer.from([1]))).toMatchObject({
+      code: 'malformed-update',
+      retry: 'never',
+    })
+    expect(await malformed()).toMatchObject({ code: 'malformed-awareness' })
+    expect(dispatched).toEqual([])
+
+    const seen: unknown[] = []
+    socket!.use(([event], next) => {
+      seen.push(event)
+      next()
+    })
+    expect(await type()).toMatchObject({ ok: true, seq: 2 })
+    expect(await malformed()).toMatchObject({ code: 'malformed-awareness' })
+    expect([seen, dispatched]).toEqual([
+      ['update', 'awareness'],
+      ['update', 'awareness'],
+    ])
+    client.close()
+    await documents.close()
+    await host.close()
+    await close()
+  })
+
   test('[EMB1] an Express app with its own Socket.IO events works beside y-rooms, and after documents.close()', async () => {
     const app = express()
     app.get('/hello', (_request, response) => {
