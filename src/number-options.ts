@@ -34,12 +34,12 @@ export const NUMBER_OPTIONS = {
       'A quiet server writes an update at once; a busy one begins a batch for the disk at most once per interval, or, from 2,000 updates a second on, per two. Longer ones cost less processor time, and acknowledge later.',
   },
   relayIntervalMs: {
-    default: 2,
+    default: 4,
     min: 0,
     max: 1000,
     unit: 'ms',
     effect:
-      'A document is relayed at once when quiet and at most once per interval when busy; from 50 members on the interval grows, by a millisecond for each 20.',
+      'A document is relayed at once when quiet and at most once per interval when busy; the interval is a millisecond longer for each 24 members.',
   },
   presenceIntervalMs: {
     default: 50,
