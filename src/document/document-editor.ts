@@ -4,7 +4,7 @@ import { DocumentError } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Lease } from './document-registry.ts'
 import type { Listener } from './room.ts'
-import { readOpen } from './stored-document.ts'
+import { readOpen, wholeSnapshot } from './stored-document.ts'
 import type { UpdateMessage } from './update-message.ts'
 
 /**
@@ -114,10 +114,12 @@ export class DocumentEditor implements Listener {
     }
     this.#forget()
     const seq = document.head
-    const parts = await readOpen(this.#storage, document, seq).catch((error: unknown) => {
-      if (error instanceof DocumentError && error.code === 'snapshot-replaced') return null
-      throw error
-    })
+    const parts = await readOpen(this.#storage, document, seq, wholeSnapshot).catch(
+      (error: unknown) => {
+        if (error instanceof DocumentError && error.code === 'snapshot-replaced') return null
+        throw error
+      },
+    )
     // The document knows by now, and reads its head again first.
     if (parts === null) return this.#upToDate()
     const doc = new Y.Doc()

@@ -17,7 +17,7 @@ import { LargeEntries } from './large-entries.ts'
 import type { OpenDocument } from './open-document.ts'
 import type { SnapshotCache } from './snapshot-cache.ts'
 import { parseStateVector } from '../update/state-vector.ts'
-import { readOpen, withParts } from './stored-document.ts'
+import { packedSnapshot, readOpen, withParts } from './stored-document.ts'
 
 /** What brings a client up to `seq`. */
 export type CatchUp = Pick<JoinAnswer, 'seq' | 'updates'> & {
@@ -217,8 +217,9 @@ export class DocumentReader {
 
   async #differenceInTurn(document: OpenDocument, stateVector: Uint8Array): Promise<CatchUp> {
     const seq = document.head
-    const parts = await readOpen(this.#storage, document, seq)
-    const size = (parts.snapshot?.length ?? 0) + document.tailBytes
+    const parts = await readOpen(this.#storage, document, seq, packedSnapshot)
+    const { snapshot } = parts
+    const size = (snapshot?.byteLength ?? 0) + parts.updates.byteLength
     const update =
       size <= INLINE_DIFF_BYTES
         ? diff(parts, stateVector)

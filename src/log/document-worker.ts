@@ -42,7 +42,8 @@ export function threadWorker(maxTaskMs = MAX_TASK_MS): DocumentWorker {
   const run = <Result>(task: FoldTask): Promise<Result> => {
     const { snapshot, pages } = task.parts
     const given = pages.flatMap(({ bytes, lengths }) => [bytes, lengths])
-    if (snapshot !== null) given.push(snapshot)
+    if (snapshot instanceof Uint8Array) given.push(snapshot)
+    else if (snapshot !== null) given.push(...snapshot.chunks.map(({ bytes }) => bytes))
     const result = last.then(() =>
       pool.run(task, {
         signal: AbortSignal.timeout(maxTaskMs),

@@ -32,13 +32,14 @@ function giveWay(): void {
 
 giveWay()
 // Not before: loading Yjs is already work.
+const { deflateChunks } = await import('../storage/chunk-records.ts')
 const { diff, fold, merge, toJson } = await import('./fold.ts')
 
-/** Sends a result back with the buffer of `bytes` transferred; Piscina only looks at the outermost value. */
-function give<Result extends object>(result: Result, bytes: Uint8Array): Result {
+/** Sends a result back with the buffers of `given` transferred; Piscina only looks at the outermost value. */
+function give<Result extends object>(result: Result, ...given: readonly Uint8Array[]): Result {
   const transfer = {
     get [transferableSymbol]() {
-      return [bytes.buffer]
+      return given.map(({ buffer }) => buffer)
     },
     get [valueSymbol]() {
       return result
@@ -55,7 +56,9 @@ export default function runFoldTask(task: FoldTask): unknown {
   switch (task.kind) {
     case 'fold': {
       const folded = fold(parts)
-      return give(folded, folded.update)
+      // Here, and not on the thread pool, which competes with the relay for its core.
+      const deflatedChunks = deflateChunks(folded.update, folded.index)
+      return give({ ...folded, deflatedChunks }, folded.update, folded.index, ...deflatedChunks)
     }
     case 'diff': {
       const update = diff(parts, task.stateVector)

@@ -1,12 +1,21 @@
 import * as Y from 'yjs'
 import { mergeAsTree } from '../../protocol/index.ts'
+import { inflateChunks } from '../storage/chunk-records.ts'
+import type { StoredChunk } from '../storage/storage.ts'
 import { DocumentIndex } from '../update/document-index.ts'
 import { NO_SCAN_LIMITS } from '../update/scan-limits.ts'
 import { scanUpdate } from '../update/update-scan.ts'
 
+/** A snapshot as it is stored, which a worker thread makes whole. */
+export interface PackedSnapshot {
+  readonly chunks: readonly StoredChunk[]
+  /** Of the whole. */
+  readonly byteLength: number
+}
+
 /** A stored document as bytes: the snapshot, if there is one, then the log after it in order. */
 export interface StoredParts {
-  readonly snapshot: Uint8Array | null
+  readonly snapshot: Uint8Array | PackedSnapshot | null
   /** The index that was stored with the snapshot. */
   readonly index: Uint8Array | null
   readonly updates: Iterable<Uint8Array>
@@ -17,10 +26,19 @@ export interface Folded {
   readonly index: Uint8Array
   /** Whether Yjs deleted what no update names: the value of a key that was overwritten concurrently, a child of what was deleted. */
   readonly hasFoundDeletes: boolean
+  /** From a worker thread, as a storage takes them beside `update` and `index`. */
+  readonly deflatedChunks?: readonly Uint8Array[]
 }
 
-const allUpdates = (parts: StoredParts): Uint8Array[] =>
-  parts.snapshot === null ? [...parts.updates] : [parts.snapshot, ...parts.updates]
+function snapshotOf({ snapshot }: StoredParts): Uint8Array | null {
+  if (snapshot === null || snapshot instanceof Uint8Array) return snapshot
+  return inflateChunks(snapshot.chunks, snapshot.byteLength)
+}
+
+function allUpdates(parts: StoredParts): Uint8Array[] {
+  const snapshot = snapshotOf(parts)
+  return snapshot === null ? [...parts.updates] : [snapshot, ...parts.updates]
+}
 
 /** Entries of a log that are merged before Yjs integrates them: 16,000 keystrokes take 40 ms, one by one 75, merged into one 50. */
 const ENTRIES_AT_ONCE = 64
@@ -32,8 +50,9 @@ const ENTRIES_AT_ONCE = 64
 const ENTRIES_PER_TRANSACTION = 16 * ENTRIES_AT_ONCE
 
 /** `look` sees each update before it is applied. */
-function load({ snapshot, updates }: StoredParts, look?: (update: Uint8Array) => void): Y.Doc {
+function load(parts: StoredParts, look?: (update: Uint8Array) => void): Y.Doc {
   const doc = new Y.Doc()
+  const snapshot = snapshotOf(parts)
   if (snapshot !== null) Y.applyUpdate(doc, snapshot)
   let waiting: Uint8Array[] = []
   const apply = (): void => {
@@ -43,7 +62,7 @@ function load({ snapshot, updates }: StoredParts, look?: (update: Uint8Array) =>
     })
     waiting = []
   }
-  for (const update of updates) {
+  for (const update of parts.updates) {
     look?.(update)
     waiting.push(update)
     if (waiting.length === ENTRIES_PER_TRANSACTION) apply()

@@ -1,7 +1,15 @@
 import { promisify } from 'node:util'
-import { constants, deflateRaw, inflateRaw, inflateRawSync, type ZlibOptions } from 'node:zlib'
+import {
+  constants,
+  deflateRaw,
+  deflateRawSync,
+  inflateRaw,
+  inflateRawSync,
+  type ZlibOptions,
+} from 'node:zlib'
 import { CHUNK_BYTES } from '../../protocol/index.ts'
 import {
+  bytesFrom,
   decodeBytes,
   encodeBytes,
   HEADER_BYTES,
@@ -10,6 +18,7 @@ import {
   seal,
   unsealAny,
 } from './records.ts'
+import type { StoredChunk } from './storage.ts'
 
 /** Deflates, and inflates what is large, on another thread. A simulation, in which nothing happens by itself, puts another in its place. */
 export interface ChunkCodec {
@@ -50,17 +59,59 @@ const DEFLATED_VERSION = 2
 /** What saves less than an eighth is stored as it is: pictures, and documents of a few words. */
 const WORTH_SHARE = 7 / 8
 
+/** What a chunk is cut from: an update or an index. */
+export function* chunksOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += CHUNK_BYTES)
+    yield bytes.subarray(start, start + CHUNK_BYTES)
+}
+
+/** The same on the spot, for a thread that may take its time: each in a buffer of its own, to be given to another thread. */
+export function deflateChunks(...parts: readonly Uint8Array[]): Uint8Array[] {
+  return parts
+    .flatMap((bytes) => [...chunksOf(bytes)])
+    .map(
+      (chunk) =>
+        new Uint8Array(deflateRawSync(chunk, { ...DEFLATE_OPTIONS, ...pieceOf(chunk.length) })),
+    )
+}
+
 /** A chunk of a snapshot. Half of a text is saved, of what is written and of what is kept: two snapshots of every document. */
 export async function encodeChunk(
   codec: ChunkCodec,
   key: Uint8Array,
   bytes: Uint8Array,
+  deflatedAlready?: Uint8Array,
 ): Promise<Uint8Array> {
-  const deflated = await codec.deflate(bytes)
+  const deflated = deflatedAlready ?? (await codec.deflate(bytes))
   if (deflated.length > bytes.length * WORTH_SHARE) return encodeBytes(key, bytes)
   const value = Buffer.allocUnsafe(HEADER_BYTES + deflated.length)
   value.set(deflated, HEADER_BYTES)
   return seal(key, value, DEFLATED_VERSION)
+}
+
+/** The bytes of a chunk as they lie in its record. */
+export function storedChunk(key: Uint8Array, stored: Uint8Array, place: RecordPlace): StoredChunk {
+  const { value, version } = unsealAny(key, stored, place)
+  const isDeflated = version === DEFLATED_VERSION
+  return {
+    bytes: isDeflated ? bytesFrom(value, HEADER_BYTES) : decodeBytes(key, stored, place),
+    isDeflated,
+  }
+}
+
+/** What `deflateChunks` did, undone on the spot. Throws when it does not take exactly so many bytes. */
+export function inflateChunks(chunks: readonly StoredChunk[], byteLength: number): Uint8Array {
+  const whole = new Uint8Array(byteLength)
+  let offset = 0
+  for (const { bytes, isDeflated } of chunks) {
+    const options = { ...INFLATE_OPTIONS, ...pieceOf(CHUNK_BYTES) }
+    const chunk = isDeflated ? inflateRawSync(bytes, options) : bytes
+    whole.set(chunk, offset)
+    offset += chunk.length
+  }
+  if (offset !== byteLength)
+    throw new RangeError(`the chunks of a snapshot have ${offset} bytes, not ${byteLength}`)
+  return whole
 }
 
 export async function decodeChunk(
@@ -70,10 +121,10 @@ export async function decodeChunk(
   place: RecordPlace,
   expectedBytes = CHUNK_BYTES,
 ): Promise<Uint8Array> {
-  const { value, version } = unsealAny(key, stored, place)
-  if (version !== DEFLATED_VERSION) return decodeBytes(key, stored, place)
+  const chunk = storedChunk(key, stored, place)
+  if (!chunk.isDeflated) return chunk.bytes
   try {
-    const bytes = await codec.inflate(value.subarray(HEADER_BYTES), expectedBytes)
+    const bytes = await codec.inflate(chunk.bytes, expectedBytes)
     // A plain Uint8Array, whose `slice` copies.
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
   } catch (error) {

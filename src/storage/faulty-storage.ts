@@ -8,6 +8,7 @@ import type {
   LogEntry,
   NewSnapshot,
   Storage,
+  StoredChunk,
 } from './storage.ts'
 
 /** A call on its way to the storage: which method, of which documents, and what a plan may want to decide by. */
@@ -133,6 +134,22 @@ class FaultyStorage implements Storage {
     return this.#call('readSnapshotChunk', { names: [name], chunk }, () =>
       this.#inner.readSnapshotChunk(name, epoch, snapshotSeq, chunk),
     )
+  }
+
+  /** A `readSnapshotChunk` to whoever sets faults. */
+  readStoredChunk(
+    name: DocumentName,
+    epoch: Epoch,
+    snapshotSeq: number,
+    chunk: number,
+  ): Promise<StoredChunk | null> {
+    return this.#call('readSnapshotChunk', { names: [name], chunk }, async () => {
+      const { readStoredChunk } = this.#inner
+      if (readStoredChunk !== undefined)
+        return readStoredChunk.call(this.#inner, name, epoch, snapshotSeq, chunk)
+      const bytes = await this.#inner.readSnapshotChunk(name, epoch, snapshotSeq, chunk)
+      return bytes === null ? null : { bytes: new Uint8Array(bytes), isDeflated: false }
+    })
   }
 
   replacePrefix(name: DocumentName, epoch: Epoch, snapshot: NewSnapshot): Promise<boolean> {

@@ -77,18 +77,10 @@ async function lastRowStart(
   fromSeq: number,
 ): Promise<number | null> {
   const firstSeq = Math.max(1, fromSeq - MAX_ROW_ENTRIES + 1)
-  const iterator = level.iterator({
+  return firstRowStart(level, {
     ...rowRange('entry', name, generation, firstSeq, Number.MAX_SAFE_INTEGER),
     reverse: true,
-    limit: 1,
-    values: false,
   })
-  try {
-    const [row] = await iterator.nextv(1)
-    return row === undefined ? null : seqOfEntryKey(row[0])
-  } finally {
-    await iterator.close()
-  }
 }
 
 async function rowAt(
@@ -127,16 +119,41 @@ async function rowWith(
   }
 }
 
-/** Up to which entry rows hold nothing but what the snapshot before the newest holds too. */
+/**
+ * Up to which entry rows hold nothing but what the snapshot before the newest holds too. Looks at keys alone: a row ends where the next one begins, or
+ * with the log, and may hold a paste of megabytes, which this thread would copy and check for nothing.
+ */
 export async function lastReplaced(
   level: OpenLevel,
   name: string,
-  { generation, previousSeq }: DocumentState,
+  { generation, previousSeq, seq }: DocumentState,
 ): Promise<number> {
-  const row = await rowWith(level, name, generation, previousSeq, previousSeq + 1)
-  const first = row?.[0]?.seq
-  const last = row?.at(-1)?.seq ?? 0
-  return first === undefined || last <= previousSeq ? previousSeq : first - 1
+  const firstSeq = Math.max(1, previousSeq - MAX_ROW_ENTRIES + 1)
+  const start = await firstRowStart(level, {
+    ...rowRange('entry', name, generation, firstSeq, previousSeq + 1),
+    reverse: true,
+  })
+  if (start === null) return previousSeq
+  const next = await firstRowStart(
+    level,
+    rowRange('entry', name, generation, previousSeq + 1, Number.MAX_SAFE_INTEGER),
+  )
+  const last = next === null ? seq : next - 1
+  return last <= previousSeq ? previousSeq : start - 1
+}
+
+/** The number under which the first row of a range lies, from its end where it is `reverse`, or null. */
+async function firstRowStart(
+  level: OpenLevel,
+  range: KeyRange & { readonly reverse?: boolean },
+): Promise<number | null> {
+  const iterator = level.iterator({ ...range, limit: 1, values: false })
+  try {
+    const [row] = await iterator.nextv(1)
+    return row === undefined ? null : seqOfEntryKey(row[0])
+  } finally {
+    await iterator.close()
+  }
 }
 
 /**

@@ -9,13 +9,14 @@ import {
   readChunk,
   readIndex,
   readManifest,
+  readStoredChunk,
   type SnapshotAddress,
   updateChunks,
 } from './level-snapshots.ts'
 import type { LevelMaintenance } from './level-maintenance.ts'
 import { isDamage } from './level-recovery.ts'
 import { decodeDocument, type Manifest } from './records.ts'
-import type { DocumentHead, ListRequest, LogEntry } from './storage.ts'
+import type { DocumentHead, ListRequest, LogEntry, StoredChunk } from './storage.ts'
 
 const NAMES_PER_READ = 1000
 
@@ -74,18 +75,38 @@ export class LevelReader {
     snapshotSeq: number,
     chunk: number,
   ): Promise<Uint8Array | null> {
-    return this.#withState<Uint8Array | null>(name, async (state, level) => {
+    return this.#readChunk(name, epoch, snapshotSeq, chunk, (level, address, manifest) =>
+      readChunk(level, this.#database.codec, address, manifest, chunk),
+    )
+  }
+
+  readStoredChunk(
+    name: DocumentName,
+    epoch: Epoch,
+    snapshotSeq: number,
+    chunk: number,
+  ): Promise<StoredChunk | null> {
+    return this.#readChunk(name, epoch, snapshotSeq, chunk, (level, address, manifest) =>
+      readStoredChunk(level, address, manifest, chunk),
+    )
+  }
+
+  #readChunk<Chunk>(
+    name: DocumentName,
+    epoch: Epoch,
+    snapshotSeq: number,
+    chunk: number,
+    read: (level: OpenLevel, address: SnapshotAddress, manifest: Manifest) => Promise<Chunk | null>,
+  ): Promise<Chunk | null> {
+    return this.#withState<Chunk | null>(name, async (state, level) => {
       const { generation } = state
       if (epoch !== this.#database.epochOf(generation) || !isKept(state, snapshotSeq)) return null
       const address = { name, generation, seq: snapshotSeq }
-      return this.#orRecovered<Uint8Array | null>(address, null, async () => {
+      return this.#orRecovered<Chunk | null>(address, null, async () => {
         const manifest = await this.#manifest(level, address)
         if (manifest === null) return this.#goneOrDamaged(address)
         if (!Number.isInteger(chunk) || chunk < 0 || chunk >= updateChunks(manifest)) return null
-        const { codec } = this.#database
-        return (
-          (await readChunk(level, codec, address, manifest, chunk)) ?? this.#goneOrDamaged(address)
-        )
+        return (await read(level, address, manifest)) ?? this.#goneOrDamaged(address)
       })
     })
   }

@@ -10,7 +10,13 @@ import {
   rowsBeforeGeneration,
   unsweptKey,
 } from './level-keys.ts'
-import { type ChunkCodec, decodeChunk, encodeChunk } from './chunk-records.ts'
+import {
+  type ChunkCodec,
+  chunksOf,
+  decodeChunk,
+  encodeChunk,
+  storedChunk,
+} from './chunk-records.ts'
 import { MAX_ROW_ENTRIES } from './log-rows.ts'
 import {
   checksumOf,
@@ -21,7 +27,7 @@ import {
   recordDamaged,
   type RecordPlace,
 } from './records.ts'
-import type { NewSnapshot } from './storage.ts'
+import type { NewSnapshot, StoredChunk } from './storage.ts'
 
 /** Which snapshot of which document. */
 export interface SnapshotAddress {
@@ -55,13 +61,11 @@ export async function writeSnapshot(
   ]
   const chunkChecksums: number[] = []
   for (const bytes of [snapshot.update, snapshot.index]) {
-    for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
-      const key = chunkKey(name, generation, seq, chunkChecksums.length)
-      const value = await encodeChunk(
-        database.codec,
-        key,
-        bytes.subarray(start, start + CHUNK_BYTES),
-      )
+    for (const chunk of chunksOf(bytes)) {
+      const number = chunkChecksums.length
+      const key = chunkKey(name, generation, seq, number)
+      const deflated = snapshot.deflatedChunks?.[number]
+      const value = await encodeChunk(database.codec, key, chunk, deflated)
       chunkChecksums.push(checksumOf(value))
       operations.push({ type: 'put', key, value })
       if (operations.length < CHUNKS_PER_WRITE) continue
@@ -98,16 +102,54 @@ export async function readChunk(
   manifest: Manifest,
   number: number,
 ): Promise<Uint8Array | null> {
+  const record = await readChunkRecord(level, address, number)
+  if (record === null) return null
+  const { key, stored, place } = record
+  const chunk = await decodeChunk(codec, key, stored, place, chunkLength(manifest, number))
+  assertOfManifest(manifest, number, record)
+  return chunk
+}
+
+/** The same as it is stored. */
+export async function readStoredChunk(
+  level: OpenLevel,
+  address: SnapshotAddress,
+  manifest: Manifest,
+  number: number,
+): Promise<StoredChunk | null> {
+  const record = await readChunkRecord(level, address, number)
+  if (record === null) return null
+  const chunk = storedChunk(record.key, record.stored, record.place)
+  assertOfManifest(manifest, number, record)
+  if (!chunk.isDeflated && chunk.bytes.length !== chunkLength(manifest, number))
+    throw recordDamaged(record.place, 'has another length than its manifest says')
+  return chunk
+}
+
+interface ChunkRecord {
+  readonly key: Uint8Array
+  readonly stored: Uint8Array
+  readonly place: RecordPlace
+}
+
+async function readChunkRecord(
+  level: OpenLevel,
+  address: SnapshotAddress,
+  number: number,
+): Promise<ChunkRecord | null> {
   const key = chunkKey(address.name, address.generation, address.seq, number)
   // Who wants it to stay in memory keeps it inflated.
   const stored = await level.get(key, UNCACHED)
-  if (stored === undefined) return null
-  const place = placeOf(address, `chunk ${number}`)
-  const chunk = await decodeChunk(codec, key, stored, place, chunkLength(manifest, number))
-  const { chunkChecksums } = manifest
+  return stored === undefined ? null : { key, stored, place: placeOf(address, `chunk ${number}`) }
+}
+
+function assertOfManifest(
+  { chunkChecksums }: Manifest,
+  number: number,
+  { stored, place }: ChunkRecord,
+): void {
   if (chunkChecksums.length > 0 && chunkChecksums[number] !== checksumOf(stored))
     throw recordDamaged(place, 'is of another attempt at the same snapshot')
-  return chunk
 }
 
 export async function readIndex(

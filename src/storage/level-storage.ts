@@ -21,6 +21,7 @@ import type {
   LogEntry,
   NewSnapshot,
   Storage,
+  StoredChunk,
 } from './storage.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -169,6 +170,17 @@ export class LevelStorage implements Storage {
   ): Promise<Uint8Array | null> {
     return this.#call(`reading a snapshot of document ${JSON.stringify(name)}`, () =>
       this.#reader.readSnapshotChunk(name, epoch, snapshotSeq, chunk),
+    )
+  }
+
+  readStoredChunk(
+    name: DocumentName,
+    epoch: Epoch,
+    snapshotSeq: number,
+    chunk: number,
+  ): Promise<StoredChunk | null> {
+    return this.#call(`reading a snapshot of document ${JSON.stringify(name)}`, () =>
+      this.#reader.readStoredChunk(name, epoch, snapshotSeq, chunk),
     )
   }
 

@@ -37,6 +37,18 @@ export interface NewSnapshot {
   readonly update: Uint8Array
   /** The document index at `seq`, encoded; opaque to the storage. */
   readonly index: Uint8Array
+  /**
+   * The chunks (of `CHUNK_BYTES`) of the update and then those of the index, each deflated without a header, by who made the snapshot where it
+   * disturbs nobody. A storage that does not deflate leaves them alone. Default: there are none.
+   */
+  readonly deflatedChunks?: readonly Uint8Array[]
+}
+
+/** A chunk of a snapshot as it is kept, in a buffer that is its reader's own and may be given to another thread. */
+export interface StoredChunk {
+  readonly bytes: Uint8Array
+  /** Without a header. */
+  readonly isDeflated: boolean
 }
 
 export interface StoredSnapshot {
@@ -118,6 +130,17 @@ export interface Storage {
     snapshotSeq: number,
     chunk: number,
   ): Promise<Uint8Array | null>
+
+  /**
+   * [ST7] The same, checked, for who reads a whole snapshot on another thread and inflates it there. Default: `readSnapshotChunk` is
+   * asked.
+   */
+  readStoredChunk?(
+    name: DocumentName,
+    epoch: Epoch,
+    snapshotSeq: number,
+    chunk: number,
+  ): Promise<StoredChunk | null>
 
   /**
    * [ST8] Replaces the first `snapshot.seq` entries by the snapshot, atomically: after a kill at any

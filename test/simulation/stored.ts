@@ -1,6 +1,6 @@
 import * as Y from 'yjs'
 import type { DocumentName, Epoch } from '../../protocol/index.ts'
-import { readParts } from '../../src/document/stored-document.ts'
+import { readParts, wholeSnapshot } from '../../src/document/stored-document.ts'
 import { LevelStorage } from '../../src/storage/level-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { SimulatedDisk } from './disk.ts'
@@ -46,7 +46,7 @@ async function drive<Result>(timeline: Timeline, work: () => Promise<Result>): P
 
 async function read(storage: Storage, name: DocumentName): Promise<Stored> {
   const head = await storage.head(name)
-  const parts = await readParts(storage, name, head, head.seq)
+  const parts = await readParts(storage, name, head, head.seq, wholeSnapshot)
   const doc = new Y.Doc()
   doc.transact(() => {
     if (parts.snapshot !== null) Y.applyUpdate(doc, parts.snapshot)

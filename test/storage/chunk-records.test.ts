@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { CHUNK_BYTES } from '../../protocol/index.ts'
-import { decodeChunk, encodeChunk, threadPoolCodec } from '../../src/storage/chunk-records.ts'
+import {
+  decodeChunk,
+  deflateChunks,
+  encodeChunk,
+  threadPoolCodec,
+} from '../../src/storage/chunk-records.ts'
 import { chunkKey } from '../../src/storage/level-keys.ts'
 import { encodeBytes } from '../../src/storage/records.ts'
 
@@ -26,6 +31,21 @@ describe('chunks of snapshots', () => {
     expect(await decode(storedNoise as Uint8Array)).toEqual(noise)
     const empty = new Uint8Array()
     expect(await decode(await encodeChunk(threadPoolCodec, KEY, empty))).toEqual(empty)
+  })
+
+  test('deflated beforehand, on another thread, they are the same records', async () => {
+    const text = new TextEncoder().encode('a text '.repeat(CHUNK_BYTES / 4))
+    const noise = new Uint8Array(randomBytes(1000))
+    const deflated = deflateChunks(text, noise)
+    const chunks = [text.subarray(0, CHUNK_BYTES), text.subarray(CHUNK_BYTES), noise]
+    expect(deflated).toHaveLength(chunks.length)
+    for (const [number, chunk] of chunks.entries()) {
+      const bytes = deflated[number] as Uint8Array
+      expect(bytes.buffer.byteLength).toBe(bytes.length)
+      expect(await encodeChunk(threadPoolCodec, KEY, chunk, bytes)).toEqual(
+        await encodeChunk(threadPoolCodec, KEY, chunk),
+      )
+    }
   })
 
   test('chunks of the first releases, which deflated none, are read', async () => {
