@@ -285,9 +285,8 @@ export const MUTATIONS = [
   {
     name: 'recent entries are dropped before they are relayed',
     file: 'src/document/recent-entries.ts',
-    search: `      if (first.seq > keepAfter) break
-`,
-    replace: '',
+    search: ' && this.since < keepAfter',
+    replace: ' && this.since < this.#head',
     tests: ['test/document'],
   },
   {

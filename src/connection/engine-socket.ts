@@ -27,6 +27,7 @@ interface EngineTransport {
     readonly readyState: number
     readonly _sender?: { readonly sendFrame?: unknown; readonly _bufferedBytes?: number }
     readonly _socket?: TcpSocket | null
+    readonly _receiver?: WebSocketReceiver
     terminate?(): void
     pause?(): void
     resume?(): void
@@ -37,12 +38,18 @@ interface EngineTransport {
   once(event: 'drain', listener: () => void): unknown
 }
 
+/** The stream of ws that makes messages of bytes. */
+export interface WebSocketReceiver {
+  _write?(chunk: Buffer, encoding: string, written: (error?: Error | null) => void): void
+}
+
 /** What node:net keeps of a socket; libuv counts what the kernel has not taken yet. */
 interface TcpSocket {
   readonly writable: boolean
   /** Bytes that were written and have not all gone to the kernel. */
   readonly writableLength: number
   write(bytes: Uint8Array, written: () => void): boolean
+  once(event: 'close', listener: () => void): unknown
   readonly _handle?: { readonly writeQueueSize?: number } | null
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Transport } from './connection.ts'
 import { EngineMeter } from './engine-meter.ts'
 import { canShareFrames, type EngineSocket } from './engine-socket.ts'
+import { InboundGate } from './inbound-gate.ts'
 import { Outbox, type OutboxOptions } from './outbox.ts'
 import { shareFrames, type SharedFrames } from './shared-frames.ts'
 import { StockPackets } from './stock-packets.ts'
@@ -150,8 +151,8 @@ export class SocketTransport implements Transport {
   readonly #engine: EngineSocket
   readonly #frames: FrameCache
   readonly #meter: EngineMeter
-  /** The WebSocket that is not read from: the transport may have become another one when it is again. */
-  #paused: EngineSocket['transport']['socket'] | null = null
+  /** Of the WebSocket that is not read from: the transport may have become another one when it is again. */
+  #paused: Pick<InboundGate, 'open' | 'close'> | null = null
 
   constructor(socket: Socket, frames: FrameCache, limits: TransportLimits) {
     const engine = socket.conn as unknown as EngineSocket
@@ -195,19 +196,19 @@ export class SocketTransport implements Transport {
   }
 
   /**
-   * Of a WebSocket only. What Node has read already still comes: 64 KiB. Pongs wait as well, so a pause must be shorter than
-   * the ping timeout; a pace holds no more than what was read.
+   * Of a WebSocket only. Some messages that were read already still come: a piece of the gate, or what Node reads at once, 64 KiB, before there is one. Pongs
+   * wait as well, so a pause must be shorter than the ping timeout; a pace holds no more than what was read.
    */
   setReading(isReading: boolean): void {
     if (isReading) {
-      this.#paused?.resume?.()
+      this.#paused?.open()
       this.#paused = null
       return
     }
     const { socket } = this.#engine.transport
     if (socket === undefined || this.#paused !== null) return
-    socket.pause?.()
-    this.#paused = socket
+    this.#paused = InboundGate.of(socket) ?? pausable(socket)
+    this.#paused.close()
   }
 
   send(event: string, args: readonly unknown[], shared: object): void {
@@ -222,4 +223,11 @@ export class SocketTransport implements Transport {
     }
     for (const packet of packets) engine.write(packet, { compress: false })
   }
+}
+
+/** A WebSocket without a gate: what was read of it comes all the same. */
+function pausable(
+  socket: NonNullable<EngineSocket['transport']['socket']>,
+): Pick<InboundGate, 'open' | 'close'> {
+  return { close: () => socket.pause?.(), open: () => socket.resume?.() }
 }
