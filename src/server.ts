@@ -324,7 +324,7 @@ export class Server implements DocumentServer {
     return {
       authorizeRequest: async (handshake) => {
         const user = await identify(authenticate, handshake, clock.now())
-        return { user, accessTo: (name) => decideAccess(authorize, user, name) }
+        return { user, accessTo: async (name) => decideAccess(authorize, user, name) }
       },
       list: (request) => this.#whileOpen(() => storage.list(request)),
       readUpdate: async (name) => {
