@@ -1,6 +1,6 @@
 import type { Refusal } from '../../protocol/index.ts'
 import type { DirectEvents } from './direct-reader.ts'
-import type { Accepted } from './gateway.ts'
+import type { Accepted } from './accepted-connection.ts'
 import type { SocketTransport } from './socket-transport.ts'
 import type { EventHeader, Question, StockPackets } from './stock-packets.ts'
 import type { UpdateReply } from './update-receipt.ts'

@@ -14,8 +14,9 @@ import { hostNotAllowed, isHostAllowed } from '../access/host.ts'
 import { isOriginAllowed } from '../access/origin.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
+import { AcceptedConnection, type Accepted, type Door } from './accepted-connection.ts'
 import { limitArguments } from './argument-limit.ts'
-import { CLIENT_EVENTS, handleEvent, type ClientEvent } from './client-events.ts'
+import { CLIENT_EVENTS, type ClientEvent } from './client-events.ts'
 import type { Identity } from './connection-access.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import type { ConnectionServices } from './connection-services.ts'
@@ -27,7 +28,6 @@ import { ENTRY_TIMEOUT_MS, EngineGuard, type GuardedEngine } from './engine-guar
 import { HandshakeIdentity, type Ask } from './handshake-identity.ts'
 import { Seats } from './seats.ts'
 import { FrameCache, SocketTransport, type TransportLimits } from './socket-transport.ts'
-import { UpdateReceipt, type UpdateReply } from './update-receipt.ts'
 
 export type AttachTarget = HttpServer | SocketIOServer | Namespace
 
@@ -62,78 +62,6 @@ const LISTENERS: readonly (readonly [ClientEvent, Listener])[] = CLIENT_EVENT_NA
     PEERS.get(this)?.receive(event, args, answer)
   },
 ])
-
-/** A connection that was taken in, as whoever carries its messages sees it. */
-export interface Accepted {
-  /** Never throws. `answer` is called once, with what the event promises or with a refusal; null: nobody waits for it. */
-  receive(
-    event: ClientEvent,
-    args: readonly unknown[],
-    answer: ((value: unknown) => void) | null,
-  ): void
-  /** An `update` of bytes, as `receive`; the reply is told. */
-  receiveUpdate(document: number, update: Uint8Array, reply: UpdateReply): void
-  handleDisconnect(): void
-}
-
-/** What the connections of a gateway need of it: one object for all of them. */
-interface Door {
-  /** Throws `server-closing`. */
-  assertOpen(): void
-  refusalOf(event: ClientEvent, error: unknown): Refusal
-  readonly refusalOfUpdate: (error: unknown) => Refusal
-  forget(connection: Connection): void
-}
-
-class AcceptedConnection implements Accepted {
-  readonly #connection: Connection
-  readonly #door: Door
-
-  constructor(connection: Connection, door: Door) {
-    this.#connection = connection
-    this.#door = door
-  }
-
-  receive(
-    event: ClientEvent,
-    args: readonly unknown[],
-    answer: ((value: unknown) => void) | null,
-  ): void {
-    try {
-      this.#door.assertOpen()
-      const result = handleEvent(this.#connection, event, args)
-      if (result instanceof Promise) this.#answerLater(event, result, answer)
-      else answer?.(result)
-    } catch (error) {
-      answer?.(this.#door.refusalOf(event, error))
-    }
-  }
-
-  #answerLater(
-    event: ClientEvent,
-    result: Promise<unknown>,
-    answer: ((value: unknown) => void) | null,
-  ): void {
-    result
-      .then((value) => answer?.(value))
-      .catch((error: unknown) => answer?.(this.#door.refusalOf(event, error)))
-  }
-
-  receiveUpdate(document: number, update: Uint8Array, reply: UpdateReply): void {
-    const receipt = new UpdateReceipt(reply, this.#door.refusalOfUpdate)
-    try {
-      this.#door.assertOpen()
-      this.#connection.handleUpdateBytes(document, update, receipt)
-    } catch (error) {
-      receipt.handleRefused(error)
-    }
-  }
-
-  handleDisconnect(): void {
-    this.#door.forget(this.#connection)
-    this.#connection.handleDisconnect()
-  }
-}
 
 /** Whose access is asked about again: of one user, in one document, or both; of everybody everywhere. */
 export interface RecheckRequest {
