@@ -24,7 +24,9 @@ export function identify(
 ): Answer<User | null> {
   if (authenticate === null) return null
   const user: unknown = authenticate(handshake)
-  return isThenable(user) ? user.then((late) => asUser(late, now)) : asUser(user, now)
+  return isThenable(user)
+    ? Promise.resolve(user).then((late) => asUser(late, now))
+    : asUser(user, now)
 }
 
 function asUser(user: unknown, now: number): User {
@@ -43,7 +45,9 @@ export function decideAccess(
   const most = user?.documents === undefined ? 'write' : accessByPatterns(user.documents, document)
   if (most === 'none') return 'none'
   const access: unknown = authorize(user, document)
-  return isThenable(access) ? access.then((late) => atMost(most, late)) : atMost(most, access)
+  return isThenable(access)
+    ? Promise.resolve(access).then((late) => atMost(most, late))
+    : atMost(most, access)
 }
 
 function atMost(most: Access, access: unknown): Access {
@@ -74,12 +78,13 @@ export function reportingWrongAnswers(hooks: {
   }
   return (user, document) => {
     const access: unknown = authorize(user, document)
-    return isThenable(access) ? access.then(checked) : checked(access)
+    return isThenable(access) ? Promise.resolve(access).then(checked) : checked(access)
   }
 }
 
-function isThenable(value: unknown): value is Promise<unknown> {
-  return typeof (value as Partial<Promise<unknown>> | null | undefined)?.then === 'function'
+/** Whatever `await` would wait for, a promise of another library too; those are made promises of Node's, by which callers know them. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }
 
 function isUser(value: unknown): value is User {

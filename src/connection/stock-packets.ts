@@ -19,7 +19,7 @@ const NINE = 57
 const MAX_DIGITS = 15
 
 /** The events of clients whose last argument are bytes, and the only other one the document: nearly all that comes. */
-export type DirectEvent = 'update' | 'awareness'
+type DirectEvent = 'update' | 'awareness'
 
 const BEGINNINGS: readonly (readonly [DirectEvent, string])[] = [
   ['update', '["update",'],
@@ -27,7 +27,7 @@ const BEGINNINGS: readonly (readonly [DirectEvent, string])[] = [
 ]
 
 /** What a client asks without bytes, and mostly once. */
-export type DirectQuestion = 'join' | 'pull' | 'leave'
+type DirectQuestion = 'join' | 'pull' | 'leave'
 
 const QUESTIONS: readonly (readonly [DirectQuestion, string])[] = [
   ['join', '["join",'],
