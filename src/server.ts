@@ -6,7 +6,8 @@ import { AttachmentStore } from './attachments/attachment-store.ts'
 import type { Transport } from './connection/connection.ts'
 import { ParkedUploads } from './connection/parked-uploads.ts'
 import { BulkPacer } from './connection/bulk-pacer.ts'
-import { Gateway, type Accepted, type AttachTarget } from './connection/gateway.ts'
+import type { Accepted } from './connection/accepted-connection.ts'
+import { Gateway, type AttachTarget } from './connection/gateway.ts'
 import { Compaction } from './document/compaction.ts'
 import { DocumentEditor } from './document/document-editor.ts'
 import { DocumentReader } from './document/document-reader.ts'
@@ -324,7 +325,7 @@ export class Server implements DocumentServer {
     return {
       authorizeRequest: async (handshake) => {
         const user = await identify(authenticate, handshake, clock.now())
-        return { user, accessTo: (name) => decideAccess(authorize, user, name) }
+        return { user, accessTo: async (name) => decideAccess(authorize, user, name) }
       },
       list: (request) => this.#whileOpen(() => storage.list(request)),
       readUpdate: async (name) => {

@@ -9,32 +9,48 @@ import {
   lesserAccess,
 } from './document-patterns.ts'
 
+/** At once, as most hooks know it, or later. A promise for each would be half of what letting somebody in takes. */
+export type Answer<Value> = Value | Promise<Value>
+
 /**
  * Asks the application who this is; null when it has no `authenticate`. Whatever is not clearly a user is refused:
- * a hook that forgets to return anything must not open the door.
+ * a hook that forgets to return anything must not open the door. A hook that answers at once is answered for at once, and what it
+ * throws is thrown.
  */
-export async function identify(
+export function identify(
   authenticate: Authenticate | null,
   handshake: Handshake,
   now: number,
-): Promise<User | null> {
+): Answer<User | null> {
   if (authenticate === null) return null
-  const user: unknown = await authenticate(handshake)
+  const user: unknown = authenticate(handshake)
+  return isThenable(user)
+    ? Promise.resolve(user).then((late) => asUser(late, now))
+    : asUser(user, now)
+}
+
+function asUser(user: unknown, now: number): User {
   if (!isUser(user)) throw new DocumentError('unauthenticated', 'the credentials were refused')
   if (user.expiresAt !== undefined && user.expiresAt <= now)
     throw new DocumentError('token-expired', 'the credentials have expired')
   return user
 }
 
-/** Asks the application what a user may do. Whatever is not one of the three words is no access. */
-export async function decideAccess(
+/** Asks the application what a user may do, as `identify`. Whatever is not one of the three words is no access. */
+export function decideAccess(
   authorize: Authorize,
   user: User | null,
   document: DocumentName,
-): Promise<Access> {
+): Answer<Access> {
   const most = user?.documents === undefined ? 'write' : accessByPatterns(user.documents, document)
   if (most === 'none') return 'none'
-  const access: unknown = await authorize(user, document)
+  const access: unknown = authorize(user, document)
+  return isThenable(access)
+    ? Promise.resolve(access).then((late) => atMost(most, late))
+    : atMost(most, access)
+}
+
+function atMost(most: Access, access: unknown): Access {
   return isAccess(access) ? lesserAccess(access, most) : 'none'
 }
 
@@ -47,8 +63,7 @@ export function reportingWrongAnswers(hooks: {
   readonly logger: Logger
 }): Authorize {
   const { authorize, logger } = hooks
-  return async (user, document) => {
-    const access: unknown = await authorize(user, document)
+  const checked = (access: unknown): Access => {
     if (isAccess(access)) return access
     if (!reported.has(hooks)) {
       reported.add(hooks)
@@ -61,6 +76,15 @@ export function reportingWrongAnswers(hooks: {
     }
     return 'none'
   }
+  return (user, document) => {
+    const access: unknown = authorize(user, document)
+    return isThenable(access) ? Promise.resolve(access).then(checked) : checked(access)
+  }
+}
+
+/** Whatever `await` would wait for, a promise of another library too; those are made promises of Node's, by which callers know them. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }
 
 function isUser(value: unknown): value is User {

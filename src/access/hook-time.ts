@@ -1,15 +1,15 @@
 import type { Clock } from '../clock.ts'
 
 /**
- * What an application's hook answers, or a rejection when it takes longer than `limitMs`: a hook that hangs costs the one
+ * What an application's hook answers: at once if it has, else later, or a rejection when it takes longer than `limitMs`: a hook that hangs costs the one
  * request that asked it.
  */
-export async function withinTime<Result>(
+export function withinTime<Result>(
   hook: string,
   answer: Result | PromiseLike<Result>,
   clock: Clock,
   limitMs: number,
-): Promise<Result> {
+): Result | Promise<Result> {
   if (!isPromiseLike(answer)) return answer
   return new Promise((resolve, reject) => {
     const cancel = clock.setTimer(limitMs, () =>

@@ -33,6 +33,11 @@ export class Admission {
   #waitingBytes = 0
   #underWay = 0
   #isAwaitingDrain = false
+  readonly #leave = (): void => this.#outbox.afterAnswers(this.#end)
+  readonly #end = (): void => {
+    this.#underWay--
+    this.#beginNext()
+  }
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox
@@ -40,11 +45,17 @@ export class Admission {
     this.#maxUnderWay = Math.max(1, Math.min(MAX_REQUESTS_UNDER_WAY, fitting))
   }
 
+  /** What must be called when the request has ended, if it may begin at once, as nearly every one may. Null: it has to `enter`. */
+  tryEnter(): (() => void) | null {
+    const isFree = this.#underWay < this.#maxUnderWay && !this.#outbox.isCongested
+    return isFree && (this.#waiting?.length ?? 0) === 0 ? this.#begin() : null
+  }
+
   /** Resolves when the request may begin, with what must be called when it has ended. `requestBytes`: what it holds while it waits. */
   enter(requestBytes: number): Promise<() => void> {
+    const leave = this.tryEnter()
+    if (leave !== null) return Promise.resolve(leave)
     const waiting = this.#waiting?.length ?? 0
-    if (waiting === 0 && this.#underWay < this.#maxUnderWay && !this.#outbox.isCongested)
-      return Promise.resolve(this.#begin())
     const bytes = requestBytes + REQUEST_OVERHEAD_BYTES
     if (waiting > 0 && this.#waitingBytes + bytes > MAX_WAITING_BYTES)
       return Promise.reject(
@@ -69,16 +80,12 @@ export class Admission {
   /** Returns what must be called when the request has ended. */
   #begin(): () => void {
     this.#underWay++
-    return () => {
-      this.#outbox.afterAnswers(() => {
-        this.#underWay--
-        this.#beginNext()
-      })
-    }
+    return this.#leave
   }
 
   #beginNext(): void {
-    const waiting = this.#waiting ?? []
+    const waiting = this.#waiting
+    if (waiting === null) return
     while (waiting.length > 0 && this.#underWay < this.#maxUnderWay) {
       if (this.#outbox.isCongested) {
         this.#awaitDrain()

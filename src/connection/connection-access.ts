@@ -1,6 +1,6 @@
 import type { AccessChangeCode, DocumentName, TokenAnswer } from '../../protocol/index.ts'
 import { MAX_TOKEN_LENGTH, type Access, type Authorize, type User } from '../access/access.ts'
-import { decideAccess } from '../access/decisions.ts'
+import { decideAccess, type Answer } from '../access/decisions.ts'
 import type { CancelTimer, Clock } from '../clock.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -11,7 +11,7 @@ import type { Session } from './session.ts'
 export interface Identity {
   readonly user: User | null
   /** Asks `authenticate` as the handshake did, with this token in place of its own. */
-  readonly reauthenticate: (token: string) => Promise<User | null>
+  readonly reauthenticate: (token: string) => Answer<User | null>
 }
 
 /** What all connections share. */
@@ -73,8 +73,8 @@ export class ConnectionAccess {
     return this.#version
   }
 
-  /** What the user may do with a document. Rejects with `token-expired`, or with what the hook threw. */
-  async decide(document: DocumentName): Promise<Access> {
+  /** What the user may do with a document. Throws `token-expired`, or throws or rejects with what the hook threw. */
+  decide(document: DocumentName): Answer<Access> {
     if (this.#state === 'expired')
       throw new DocumentError('token-expired', 'the credentials have expired; send a new token')
     return decideAccess(this.#services.authorize, this.#user, document)

@@ -6,6 +6,7 @@ import {
   type ChunkRequest,
   type Closed,
   type DocumentHandle,
+  type DocumentName,
   type Done,
   type ErrorCode,
   type JoinAnswer,
@@ -15,7 +16,8 @@ import {
   type TokenAnswer,
   type UpdateAnswer,
 } from '../../protocol/index.ts'
-import type { User } from '../access/access.ts'
+import type { Access, User } from '../access/access.ts'
+import type { Answer } from '../access/decisions.ts'
 import type { Lease } from '../document/document-registry.ts'
 import type { Accepted, Author, OpenDocument, Receipt } from '../document/open-document.ts'
 import type { UpdateMessage } from '../document/update-message.ts'
@@ -119,12 +121,16 @@ export class Connection implements Peer {
     this.#joinDeadline.set(true)
     let leave: (() => void) | null = null
     try {
-      leave = await this.#admission.enter(
-        join.encodedStateVector.length + join.stateVector.size * CLOCK_BYTES,
-      )
+      // Awaited is only what has to be waited for: most joins are of open documents, by users whose access is known at once.
+      leave =
+        this.#admission.tryEnter() ??
+        (await this.#admission.enter(
+          join.encodedStateVector.length + join.stateVector.size * CLOCK_BYTES,
+        ))
       const { version } = this.access
-      const access = await this.#decideAccess(join)
-      const lease = await registry.acquire(join.name)
+      const deciding = this.#decideAccess(join)
+      const access = deciding instanceof Promise ? await deciding : deciding
+      const lease = registry.tryAcquire(join.name) ?? (await registry.acquire(join.name))
       try {
         return await this.#join(join, lease, { access, version })
       } catch (error) {
@@ -363,29 +369,29 @@ export class Connection implements Peer {
     return this.#sessions.size > 0 || this.#joinsUnderWay > 0
   }
 
-  async #decideAccess({ name }: Join): Promise<'read' | 'write'> {
-    const access = await this.access.decide(name)
-    if (access !== 'none') return access
-    throw new DocumentError('forbidden', `no access to ${JSON.stringify(name)}`)
+  #decideAccess({ name }: Join): Answer<'read' | 'write'> {
+    const access = this.access.decide(name)
+    return access instanceof Promise
+      ? access.then((late) => someAccess(late, name))
+      : someAccess(access, name)
   }
 
   async #join(join: Join, lease: Lease, decided: Decision): Promise<JoinAnswer> {
     const { reader, pacer, maxUpdateBytes, maxPresenceBytes } = this.#services
     const { document } = lease
-    await document.whenLoaded()
+    const loading = document.whenLoaded()
+    if (loading !== null) await loading
     if (join.epoch !== null && join.epoch !== document.epoch)
       throw new DocumentError(
         'document-reset',
         `${JSON.stringify(join.name)} has begun a new history; what you hold belongs to another`,
       )
-    const catchUp = await reader.catchUp(
-      document,
-      join.cursor,
-      join.stateVector,
-      join.encodedStateVector,
-    )
-    await pacer.enter(sizeOf(catchUp.updates))
-    await document.whenLoaded()
+    const reading = reader.catchUp(document, join.cursor, join.stateVector, join.encodedStateVector)
+    const catchUp = reading instanceof Promise ? await reading : reading
+    const pacing = pacer.enter(sizeOf(catchUp.updates))
+    if (pacing !== null) await pacing
+    const reloading = document.whenLoaded()
+    if (reloading !== null) await reloading
     let { access, version } = decided
     while (version !== this.access.version) {
       // It was taken away or given meanwhile.
@@ -452,6 +458,11 @@ export class Connection implements Peer {
     const { name, epoch } = session.document
     return JSON.stringify([this.user?.id ?? null, name, epoch, key])
   }
+}
+
+function someAccess(access: Access, name: DocumentName): 'read' | 'write' {
+  if (access !== 'none') return access
+  throw new DocumentError('forbidden', `no access to ${JSON.stringify(name)}`)
 }
 
 function sizeOf(updates: readonly Uint8Array[]): number {

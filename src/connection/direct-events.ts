@@ -1,38 +1,56 @@
-import type { Socket } from 'socket.io'
 import type { Refusal } from '../../protocol/index.ts'
-import { DirectReader } from './direct-reader.ts'
-import type { Accepted } from './gateway.ts'
+import type { DirectEvents } from './direct-reader.ts'
+import type { Accepted } from './accepted-connection.ts'
 import type { SocketTransport } from './socket-transport.ts'
-import type { StockPackets } from './stock-packets.ts'
+import type { EventHeader, Question, StockPackets } from './stock-packets.ts'
 import type { UpdateReply } from './update-receipt.ts'
 
 /** Those of `limitArguments`; the gateway listens once to each event. */
 const OUR_MIDDLEWARES = 1
 const OUR_LISTENERS = 1
 
-/** Updates and carets of a socket go to its peer, and their answers back, past Socket.IO. */
-export function receiveDirectly(
-  socket: Socket,
-  transport: SocketTransport,
-  packets: StockPackets,
-  peer: Accepted,
-): void {
-  DirectReader.read(socket, {
-    packets,
-    middlewares: OUR_MIDDLEWARES,
-    listeners: OUR_LISTENERS,
-    handle({ event, document, ackId }, bytes) {
-      if (event === 'update') {
-        peer.receiveUpdate(document, bytes, new DirectReply(transport, packets, ackId))
-        return
-      }
-      const answer =
-        ackId === null
-          ? null
-          : (value: unknown) => transport.sendAnswer(packets.writeAnswer(ackId, value))
-      peer.receive(event, [document, bytes], answer)
-    },
-  })
+/** Nearly all that a client sends goes to its peer, and the answers back, past Socket.IO. */
+export class PeerEvents implements DirectEvents {
+  readonly packets: StockPackets
+  readonly #transport: SocketTransport
+  readonly #peer: Accepted
+
+  constructor(transport: SocketTransport, packets: StockPackets, peer: Accepted) {
+    this.packets = packets
+    this.#transport = transport
+    this.#peer = peer
+  }
+
+  get middlewares(): number {
+    return OUR_MIDDLEWARES
+  }
+
+  get listeners(): number {
+    return OUR_LISTENERS
+  }
+
+  handle({ event, document, ackId }: EventHeader, bytes: Uint8Array): void {
+    if (event === 'update')
+      this.#peer.receiveUpdate(
+        document,
+        bytes,
+        new DirectReply(this.#transport, this.packets, ackId),
+      )
+    else this.#peer.receive(event, [document, bytes], this.#answerOf(ackId))
+  }
+
+  handleQuestion({ event, args, ackId }: Question): void {
+    const answer = (value: unknown): void =>
+      this.#transport.sendAnswerPackets(
+        this.packets.writeBinaryAnswer(ackId as number, value as object),
+      )
+    this.#peer.receive(event, args, ackId === null ? null : answer)
+  }
+
+  #answerOf(ackId: number | null): ((value: unknown) => void) | null {
+    if (ackId === null) return null
+    return (value) => this.#transport.sendAnswer(this.packets.writeAnswer(ackId, value))
+  }
 }
 
 class DirectReply implements UpdateReply {

@@ -1,5 +1,5 @@
 import type { Socket } from 'socket.io'
-import type { EventHeader, StockPackets } from './stock-packets.ts'
+import type { EventHeader, Question, StockPackets } from './stock-packets.ts'
 
 /** What is used here of Socket.IO's own side of a connection. Private to it; tests over real sockets depend on each. */
 interface PacketDecoder {
@@ -7,6 +7,8 @@ interface PacketDecoder {
   add(packet: unknown): void
   /** What waits for attachments. */
   readonly reconstructor?: unknown
+  /** `reviver`: what a parser of the host's makes of the values in a text. */
+  readonly opts?: { readonly reviver?: unknown }
 }
 
 /** Whoever else may have a say in what comes through a socket. */
@@ -27,6 +29,7 @@ export interface DirectEvents {
   readonly listeners: number
   /** Called with each event that was read. Must not throw. */
   handle(header: EventHeader, bytes: Uint8Array): void
+  handleQuestion(question: Question): void
 }
 
 interface Reading {
@@ -51,24 +54,42 @@ export class DirectReader {
   /** Whose attachment is to come next. */
   #due: { readonly reading: Reading; readonly header: EventHeader } | null = null
 
+  /** Something went the usual way in this turn, and its listeners have not heard it yet. */
+  #isPassing = false
+  readonly #handlePassed = (): void => {
+    this.#isPassing = false
+  }
+
   private constructor(decoder: PacketDecoder) {
     this.#decoder = decoder
     this.#add = decoder.add.bind(decoder)
     decoder.add = (packet) => this.#read(packet)
   }
 
-  /** From now on, until the socket disconnects. Where Socket.IO is another one than is known here, nothing happens. */
+  /** From now on, until `stop`. Where Socket.IO or its parser is another one than is known here, everything goes the usual way. */
   static read(socket: Socket, events: DirectEvents): void {
     const observed = socket as unknown as PacketSocket
     const decoder = observed.client?.decoder
-    if (decoder?.add === undefined || observed.fns === undefined) return
+    if (
+      decoder?.add === undefined ||
+      decoder.opts?.reviver !== undefined ||
+      observed.fns === undefined
+    )
+      return
     let reader = DirectReader.#readers.get(decoder)
     if (reader === undefined)
       DirectReader.#readers.set(decoder, (reader = new DirectReader(decoder)))
-    const reading = { socket: observed, events }
+    reader.#readings.push({ socket: observed, events })
+  }
+
+  /** The socket has disconnected. */
+  static stop(socket: Socket): void {
+    const { decoder } = (socket as unknown as PacketSocket).client ?? {}
+    const reader = decoder === undefined ? undefined : DirectReader.#readers.get(decoder)
+    if (reader === undefined) return
     const readings = reader.#readings
-    readings.push(reading)
-    socket.once('disconnect', () => void readings.splice(readings.indexOf(reading), 1))
+    const at = readings.findIndex((reading) => reading.socket === (socket as unknown))
+    if (at !== -1) readings.splice(at, 1)
   }
 
   #read(packet: unknown): void {
@@ -81,12 +102,31 @@ export class DirectReader {
       return
     }
     if (typeof packet === 'string' && !this.#decoder.reconstructor)
-      for (const reading of this.#readings) {
-        const header = reading.events.packets.readEventHeader(packet)
-        if (header === null || !isOursAlone(reading, header.event)) continue
-        this.#due = { reading, header }
-        return
-      }
+      for (const reading of this.#readings) if (this.#readFor(reading, packet)) return
+    this.#passOn(packet)
+  }
+
+  #readFor(reading: Reading, packet: string): boolean {
+    const { packets } = reading.events
+    const header = packets.readEventHeader(packet)
+    if (header !== null) {
+      if (!isOursAlone(reading, header.event)) return false
+      this.#due = { reading, header }
+      return true
+    }
+    // Behind what has gone the usual way, which takes longer: a client that leaves and joins again means it in this order.
+    if (this.#isPassing) return false
+    const question = packets.readQuestion(packet)
+    if (question === null || !isOursAlone(reading, question.event)) return false
+    if (reading.socket.connected) reading.events.handleQuestion(question)
+    return true
+  }
+
+  #passOn(packet: unknown): void {
+    if (!this.#isPassing) {
+      this.#isPassing = true
+      setImmediate(this.#handlePassed)
+    }
     this.#add(packet)
   }
 }

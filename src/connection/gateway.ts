@@ -7,25 +7,27 @@ import {
   type DocumentName,
   type Refusal,
 } from '../../protocol/index.ts'
+import type { Handshake, User } from '../access/access.ts'
 import { identify, reportingWrongAnswers } from '../access/decisions.ts'
 import { addressGroup, clientAddress } from '../access/client-address.ts'
 import { hostNotAllowed, isHostAllowed } from '../access/host.ts'
 import { isOriginAllowed } from '../access/origin.ts'
 import { asDocumentError, DocumentError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
+import { AcceptedConnection, type Accepted, type Door } from './accepted-connection.ts'
 import { limitArguments } from './argument-limit.ts'
-import { CLIENT_EVENTS, handleEvent, type ClientEvent } from './client-events.ts'
+import { CLIENT_EVENTS, type ClientEvent } from './client-events.ts'
 import type { Identity } from './connection-access.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import type { ConnectionServices } from './connection-services.ts'
 import { Connection, type Transport } from './connection.ts'
-import { receiveDirectly } from './direct-events.ts'
+import { PeerEvents } from './direct-events.ts'
+import { DirectReader } from './direct-reader.ts'
 import { emitterListener } from './emitter-listener.ts'
 import { ENTRY_TIMEOUT_MS, EngineGuard, type GuardedEngine } from './engine-guard.ts'
 import { HandshakeIdentity, type Ask } from './handshake-identity.ts'
 import { Seats } from './seats.ts'
 import { FrameCache, SocketTransport, type TransportLimits } from './socket-transport.ts'
-import { UpdateReceipt, type UpdateReply } from './update-receipt.ts'
 
 export type AttachTarget = HttpServer | SocketIOServer | Namespace
 
@@ -60,19 +62,6 @@ const LISTENERS: readonly (readonly [ClientEvent, Listener])[] = CLIENT_EVENT_NA
     PEERS.get(this)?.receive(event, args, answer)
   },
 ])
-
-/** A connection that was taken in, as whoever carries its messages sees it. */
-export interface Accepted {
-  /** Never throws. `answer` is called once, with what the event promises or with a refusal; null: nobody waits for it. */
-  receive(
-    event: ClientEvent,
-    args: readonly unknown[],
-    answer: ((value: unknown) => void) | null,
-  ): void
-  /** An `update` of bytes, as `receive`; the reply is told. */
-  receiveUpdate(document: number, update: Uint8Array, reply: UpdateReply): void
-  handleDisconnect(): void
-}
 
 /** Whose access is asked about again: of one user, in one document, or both; of everybody everywhere. */
 export interface RecheckRequest {
@@ -119,7 +108,12 @@ export class Gateway {
   readonly #counts: ConnectionCounts
   readonly #namespaces = new Set<Namespace>()
   readonly #detach: (() => void | Promise<void>)[] = []
-  readonly #refusalOfUpdate = (error: unknown): Refusal => this.#refusalOf('update', error)
+  readonly #door: Door = {
+    assertOpen: () => this.#assertNotClosing(),
+    refusalOf: (event, error) => this.#refusalOf(event, error),
+    refusalOfUpdate: (error) => this.#refusalOf('update', error),
+    forget: (connection) => this.#connections.delete(connection),
+  }
   readonly #ask: Ask = (shown) =>
     identify(this.#options.authenticate, shown, this.#options.clock.now())
   readonly #handleSocketError = (error: Error): void =>
@@ -264,10 +258,17 @@ export class Gateway {
         next()
         return
       }
-      this.#admit(socket, served).then(
-        () => next(),
-        (error: unknown) => next(new ConnectionRefused(this.#asDocumentError(error))),
-      )
+      const refuse = (error: unknown): void =>
+        next(new ConnectionRefused(this.#asDocumentError(error)))
+      let admitting: Promise<void> | null
+      try {
+        admitting = this.#admit(socket, served)
+      } catch (error) {
+        refuse(error)
+        return
+      }
+      if (admitting === null) next()
+      else admitting.then(() => next(), refuse)
     })
     namespace.on('connection', onConnection)
     this.#detach.unshift(() => {
@@ -302,33 +303,55 @@ export class Gateway {
     return served
   }
 
-  async #admit(socket: Socket, { seats }: Served): Promise<void> {
+  /** Null: it is let in. Throws or rejects when it is not. */
+  #admit(socket: Socket, { seats }: Served): Promise<void> | null {
     this.#assertNotClosing()
     const { handshake, conn } = socket
     const seat = seats.of(conn)
     if (seat.isConnected || seat.isAdmitting) throw alreadyConnected()
+    const shown = this.#shownBy(handshake)
+    const user = this.#ask(shown)
+    if (!(user instanceof Promise)) {
+      this.#letIn(socket, seats, new HandshakeIdentity(user, shown, this.#ask))
+      return null
+    }
     // It takes its place as connected only when it is: a middleware of the host may still refuse it, and says nothing.
     seat.isAdmitting = true
+    return this.#admitLater(socket, seats, shown, user)
+  }
+
+  async #admitLater(
+    socket: Socket,
+    seats: Seats,
+    shown: Handshake,
+    asking: Promise<User | null>,
+  ): Promise<void> {
+    const seat = seats.of(socket.conn)
     try {
-      const identity = await this.#identify(handshake)
+      const identity = new HandshakeIdentity(await asking, shown, this.#ask)
       if (seat.isConnected) throw alreadyConnected()
-      // At once: of many that ask in one moment all would find the same place free.
-      seats.take(conn, {
-        address: addressGroup(this.#addressOf(handshake)),
-        userId: identity.user?.id ?? null,
-      })
-      this.#identities.set(socket, identity)
+      this.#letIn(socket, seats, identity)
     } finally {
       seat.isAdmitting = false
     }
     this.#assertNotClosing()
   }
 
+  /** At once when it is known who it is: of many that ask in one moment all would find the same place free. */
+  #letIn(socket: Socket, seats: Seats, identity: Identity): void {
+    seats.take(socket.conn, {
+      address: addressGroup(this.#addressOf(socket.handshake)),
+      userId: identity.user?.id ?? null,
+    })
+    this.#identities.set(socket, identity)
+  }
+
   #assertNotClosing(): void {
     if (this.#isClosing) throw new DocumentError('server-closing', 'the server is closing')
   }
 
-  async #identify(handshake: Socket['handshake']): Promise<Identity> {
+  /** What a client shows of itself; throws when it would not be let in whoever it is. */
+  #shownBy(handshake: Socket['handshake']): Handshake {
     const { allowedOrigins, allowedHosts } = this.#options
     if (!isHostAllowed(handshake.headers, allowedHosts)) throw hostNotAllowed()
     if (!isOriginAllowed(handshake.headers, allowedOrigins))
@@ -340,8 +363,7 @@ export class Gateway {
         'unsupported-protocol',
         `this server speaks protocol version ${PROTOCOL_VERSION}`,
       )
-    const shown = { auth, headers: handshake.headers, address: this.#addressOf(handshake) }
-    return new HandshakeIdentity(await this.#ask(shown), shown, this.#ask)
+    return { auth, headers: handshake.headers, address: this.#addressOf(handshake) }
   }
 
   #handleDisconnected(socket: Socket, { seats, guard }: Served): void {
@@ -349,6 +371,7 @@ export class Gateway {
     seats.of(conn).isConnected = false
     seats.leave(conn)
     guard?.handleLeft(conn as unknown as GuardedEngine)
+    DirectReader.stop(socket)
     PEERS.get(socket)?.handleDisconnect()
   }
 
@@ -376,7 +399,7 @@ export class Gateway {
       else socket.disconnect(false)
     }
     socket.use((event, next) => handle(event, next))
-    this.#admit(socket, served).then(
+    this.#asking(socket, served).then(
       () => {
         this.#begin(socket, served)
         for (const { pass } of held.splice(0)) pass()
@@ -405,6 +428,10 @@ export class Gateway {
     )
   }
 
+  async #asking(socket: Socket, served: Served): Promise<void> {
+    await this.#admit(socket, served)
+  }
+
   #begin(socket: Socket, served: Served): void {
     const { frames, limits, guard, seats } = served
     const { conn } = socket
@@ -422,7 +449,8 @@ export class Gateway {
     PEERS.set(socket, peer)
     for (const [event, listener] of LISTENERS) socket.on(event, listener)
     const { stockPackets } = frames
-    if (stockPackets !== null) receiveDirectly(socket, transport, stockPackets, peer)
+    if (stockPackets !== null)
+      DirectReader.read(socket, new PeerEvents(transport, stockPackets, peer))
     socket.on('error', this.#handleSocketError)
     socket.on('disconnect', served.handleDisconnected)
   }
@@ -431,39 +459,7 @@ export class Gateway {
   accept(transport: Transport, identity: Identity): Accepted {
     const connection = new Connection(transport, identity, this.#services)
     this.#connections.add(connection)
-    return {
-      receive: (event, args, answer) =>
-        this.#answering(event, () => handleEvent(connection, event, args), answer),
-      receiveUpdate: (document, update, reply) => {
-        const receipt = new UpdateReceipt(reply, this.#refusalOfUpdate)
-        try {
-          this.#assertNotClosing()
-          connection.handleUpdateBytes(document, update, receipt)
-        } catch (error) {
-          receipt.handleRefused(error)
-        }
-      },
-      handleDisconnect: () => {
-        this.#connections.delete(connection)
-        connection.handleDisconnect()
-      },
-    }
-  }
-
-  #answering(
-    event: ClientEvent,
-    handle: () => unknown,
-    answer: ((value: unknown) => void) | null,
-  ): void {
-    const refuse = (error: unknown): void => answer?.(this.#refusalOf(event, error))
-    try {
-      this.#assertNotClosing()
-      const result = handle()
-      if (result instanceof Promise) result.then((value) => answer?.(value)).catch(refuse)
-      else answer?.(result)
-    } catch (error) {
-      refuse(error)
-    }
+    return new AcceptedConnection(connection, this.#door)
   }
 
   #refusalOf(event: ClientEvent, error: unknown): Refusal {

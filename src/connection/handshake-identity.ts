@@ -1,8 +1,9 @@
 import type { Handshake, User } from '../access/access.ts'
+import type { Answer } from '../access/decisions.ts'
 import type { Identity } from './connection-access.ts'
 
 /** Asks the application who it is that shows this. */
-export type Ask = (shown: Handshake) => Promise<User | null>
+export type Ask = (shown: Handshake) => Answer<User | null>
 
 /** Who came with a handshake, which is kept to ask again with another token. */
 export class HandshakeIdentity implements Identity {
@@ -16,7 +17,7 @@ export class HandshakeIdentity implements Identity {
     this.#ask = ask
   }
 
-  reauthenticate(token: string): Promise<User | null> {
+  reauthenticate(token: string): Answer<User | null> {
     const { auth, headers, address } = this.#shown
     return this.#ask({ auth: { ...auth, token }, headers, address })
   }

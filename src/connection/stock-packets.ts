@@ -2,7 +2,12 @@ import type { UpdateAnswer } from '../../protocol/index.ts'
 
 /** Socket.IO's packet types, as the default parser writes them. */
 const ACK = 3
+const EVENT = 2
 const BINARY_EVENT = 5
+const BINARY_ACK = 6
+
+/** More than any of these questions has. */
+const MAX_ARGUMENTS = 4
 
 /** Stands for the one attachment of an event whose last argument are bytes. */
 const PLACEHOLDER = '{"_placeholder":true,"num":0}'
@@ -14,12 +19,28 @@ const NINE = 57
 const MAX_DIGITS = 15
 
 /** The events of clients whose last argument are bytes, and the only other one the document: nearly all that comes. */
-export type DirectEvent = 'update' | 'awareness'
+type DirectEvent = 'update' | 'awareness'
 
 const BEGINNINGS: readonly (readonly [DirectEvent, string])[] = [
   ['update', '["update",'],
   ['awareness', '["awareness",'],
 ]
+
+/** What a client asks without bytes, and mostly once. */
+type DirectQuestion = 'join' | 'pull' | 'leave'
+
+const QUESTIONS: readonly (readonly [DirectQuestion, string])[] = [
+  ['join', '["join",'],
+  ['pull', '["pull",'],
+  ['leave', '["leave",'],
+]
+
+/** A whole event, without bytes. */
+export interface Question {
+  readonly event: DirectQuestion
+  readonly args: readonly unknown[]
+  readonly ackId: number | null
+}
 
 /** The header of an event of which the bytes are still to come, in the next packet. */
 export interface EventHeader {
@@ -39,10 +60,12 @@ export class StockPackets {
   /** Of every packet of the namespace. The root's packets do not name it. */
   readonly #namespace: string
   readonly #eventStart: string
+  readonly #questionStart: string
 
   constructor(namespace: string) {
     this.#namespace = namespace === '/' ? '' : `${namespace},`
     this.#eventStart = `${BINARY_EVENT}1-${this.#namespace}`
+    this.#questionStart = `${EVENT}${this.#namespace}`
   }
 
   /** `args`: numbers, and bytes as the last one. */
@@ -59,8 +82,35 @@ export class StockPackets {
     return `${ACK}${this.#namespace}${ackId}[${JSON.stringify(answer)}]`
   }
 
+  /** `answer`: no bytes but its own values, and those of its lists. */
+  writeBinaryAnswer(ackId: number, answer: object): (string | Buffer)[] {
+    const attachments: Buffer[] = []
+    const replaced: Record<string, unknown> = {}
+    for (const [key, value] of Object.entries(answer) as [string, unknown][])
+      replaced[key] = Array.isArray(value)
+        ? value.map((item) => withoutBytes(item, attachments))
+        : withoutBytes(value, attachments)
+    if (attachments.length === 0) return [this.writeAnswer(ackId, answer)]
+    const start = `${BINARY_ACK}${attachments.length}-${this.#namespace}${ackId}`
+    return [`${start}[${JSON.stringify(replaced)}]`, ...attachments]
+  }
+
   writeUpdateAnswer(ackId: number, { seq, entry }: Omit<UpdateAnswer, 'ok'>): string {
     return `${ACK}${this.#namespace}${ackId}[{"ok":true,"seq":${seq},"entry":${entry}}]`
+  }
+
+  /** Null for whatever is not exactly one of these questions as a client of ours asks it. */
+  readQuestion(packet: string): Question | null {
+    if (!packet.startsWith(this.#questionStart)) return null
+    const idAt = this.#questionStart.length
+    const dataAt = endOfDigits(packet, idAt)
+    for (const [event, beginning] of QUESTIONS) {
+      if (!packet.startsWith(beginning, dataAt)) continue
+      const ackId = dataAt === idAt ? null : readNumber(packet, idAt, dataAt)
+      const args = ackId === -1 ? null : parseArguments(packet.slice(dataAt))
+      return args === null ? null : { event, args, ackId }
+    }
+    return null
   }
 
   /** Null for whatever is not exactly an event of these as a client of ours writes it: the parser may know what it is. */
@@ -76,6 +126,22 @@ export class StockPackets {
       const ackId = dataAt === idAt ? null : readNumber(packet, idAt, dataAt)
       return document === -1 || ackId === -1 ? null : { event, document, ackId }
     }
+    return null
+  }
+}
+
+function withoutBytes(value: unknown, attachments: Buffer[]): unknown {
+  if (!(value instanceof Uint8Array)) return value
+  attachments.push(Buffer.from(value.buffer, value.byteOffset, value.byteLength))
+  return { _placeholder: true, num: attachments.length - 1 }
+}
+
+/** What follows the name of an event; null where the parser has something to say about it. */
+function parseArguments(text: string): readonly unknown[] | null {
+  try {
+    const [, ...args] = JSON.parse(text) as unknown[]
+    return args.length > MAX_ARGUMENTS ? null : args
+  } catch {
     return null
   }
 }

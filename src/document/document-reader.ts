@@ -62,13 +62,13 @@ export class DocumentReader {
     this.#worker = worker
   }
 
-  /** What a joining client lacks. Its epoch must be the document's; the caller has checked that. */
-  async catchUp(
+  /** What a joining client lacks, at once where that is in memory. Its epoch must be the document's; the caller has checked that. */
+  catchUp(
     document: OpenDocument,
     cursor: Cursor | null,
     stateVector: ReadonlyMap<number, number>,
     encodedStateVector: Uint8Array,
-  ): Promise<CatchUp> {
+  ): CatchUp | Promise<CatchUp> {
     // A cursor beyond the head means that the server lost its end (a restored backup): compare states.
     if (cursor !== null && cursor.seq <= document.head) {
       const tailStart = document.snapshot?.seq ?? 0
@@ -83,9 +83,9 @@ export class DocumentReader {
 
   /**
    * Log entries after `after`: one merged update of about one chunk at most. An entry that is too large for one message is only named where
-   * the reader takes it in chunks; else it comes alone.
+   * the reader takes it in chunks; else it comes alone. At once where they are in memory.
    */
-  async page(document: OpenDocument, after: number, isChunked = false): Promise<Page> {
+  page(document: OpenDocument, after: number, isChunked = false): Page | Promise<Page> {
     if (after > document.head)
       throw new DocumentError('cursor-too-old', 'the log ends before this sequence number')
     if (after === document.head) return { seq: after, updates: [] }
@@ -97,7 +97,11 @@ export class DocumentReader {
       return pageOf(document.recent.after(after), isChunked)
     }
     const bytes = isChunked ? this.#largeEntries.bytesOf(document, after + 1) : null
-    if (bytes !== null) return largePage(after + 1, bytes)
+    return bytes === null ? this.#readPage(document, after, isChunked) : largePage(after + 1, bytes)
+  }
+
+  async #readPage(document: OpenDocument, after: number, isChunked: boolean): Promise<Page> {
+    const tailStart = document.snapshot?.seq ?? 0
     const entries = await this.#readEntries(document, after)
     if (entries[0]?.seq !== after + 1) {
       // What follows the newest snapshot is there: a newer one must have taken its place, and nobody has told the document.
@@ -184,9 +188,12 @@ export class DocumentReader {
     return { seq: tail.seq, updates: tail.updates }
   }
 
-  async #whole(document: OpenDocument): Promise<CatchUp> {
+  #whole(document: OpenDocument): CatchUp | Promise<CatchUp> {
     const { snapshot } = document
-    if (snapshot === null) return this.page(document, 0, true)
+    return snapshot === null ? this.page(document, 0, true) : this.#wholeOf(document, snapshot)
+  }
+
+  async #wholeOf(document: OpenDocument, snapshot: SnapshotReference): Promise<CatchUp> {
     if (snapshot.bytes > CHUNK_BYTES) {
       const tail = await this.page(document, snapshot.seq, true)
       return { ...tail, snapshot }

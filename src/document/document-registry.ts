@@ -89,6 +89,17 @@ export class DocumentRegistry {
     return documents
   }
 
+  /** A document that is open already; null: it has to be acquired. */
+  tryAcquire(name: DocumentName): Lease | null {
+    const entry = this.#entries.get(name)
+    if (entry === undefined || entry.document === null || entry.document.isEnded) return null
+    if (this.#isClosed || this.#deleting.has(name)) return null
+    entry.leases++
+    entry.cancelUnload?.()
+    entry.cancelUnload = null
+    return new HeldLease(entry.document, entry.release)
+  }
+
   /** Opens a document. Rejects with `storage-unavailable` or `document-damaged`, never with an empty one. [T11] */
   async acquire(name: DocumentName): Promise<Lease> {
     for (let deleting; (deleting = this.#deleting.get(name)) !== undefined;)

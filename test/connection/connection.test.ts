@@ -58,6 +58,7 @@ async function scene() {
   )
   const services: ConnectionServices = {
     registry: {
+      tryAcquire: () => null,
       acquire: () => Promise.resolve({ document, release: ignore }),
     } as Partial<DocumentRegistry> as DocumentRegistry,
     reader: new DocumentReader(storage, new SnapshotCache(storage, 0), {} as never),

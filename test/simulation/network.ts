@@ -11,7 +11,7 @@ import type {
   SnapshotReference,
 } from '../../protocol/index.ts'
 import type { ClientEvent } from '../../src/connection/client-events.ts'
-import type { Accepted } from '../../src/connection/gateway.ts'
+import type { Accepted } from '../../src/connection/accepted-connection.ts'
 import type { Transport } from '../../src/connection/connection.ts'
 import { Outbox } from '../../src/connection/outbox.ts'
 import type { Random } from '../update/random-world.ts'

@@ -1,4 +1,4 @@
-import type { Accepted } from '../../src/connection/gateway.ts'
+import type { Accepted } from '../../src/connection/accepted-connection.ts'
 import type { Transport } from '../../src/connection/connection.ts'
 import type { DocumentWorker } from '../../src/log/document-worker.ts'
 import { diff, fold, merge, toJson, type StoredParts } from '../../src/log/fold.ts'
