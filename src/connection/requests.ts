@@ -42,7 +42,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
  * The bytes of an argument in a buffer of exactly their size, or null. Socket.IO hands out views into what
  * the socket read: 60 bytes can keep 22 kB alive.
  */
-export function readBytes(value: unknown): Uint8Array | null {
+function readBytes(value: unknown): Uint8Array | null {
   return value instanceof Uint8Array ? new Uint8Array(value) : null
 }
 

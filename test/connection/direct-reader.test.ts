@@ -22,7 +22,7 @@ class FakeSocket extends EventEmitter {
 
   disconnect(): void {
     this.connected = false
-    this.emit('disconnect')
+    DirectReader.stop(this as unknown as Socket)
   }
 }
 
@@ -43,7 +43,8 @@ function scene() {
       packets: new StockPackets(namespace),
       middlewares: 1,
       listeners: 1,
-      handle: ({ document, ackId }, bytes) => handled.push([document, ackId, bytes]),
+      handle: ({ document, ackId }, bytes) => void handled.push([document, ackId, bytes]),
+      handleQuestion: ({ event: asked, args }) => void handled.push([asked, ...args]),
     })
     return { socket, handled }
   }
