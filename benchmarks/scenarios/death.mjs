@@ -4,6 +4,7 @@ import { forEachTyped, letterAt, Typist } from '../load/keystrokes.mjs'
 import { Histogram } from '../load/histogram.mjs'
 import { PERSISTING, act, clientOf, joinAll, rampUp, settle, textOf } from '../load/session.mjs'
 import { watchDisturbance } from '../load/disturbance.mjs'
+import { measureSyncedEcho } from '../load/synced-echo.mjs'
 import { measureThroughput } from '../load/throughput.mjs'
 
 export const title = 'D  Death: the server is killed while one types and another watches'
@@ -28,6 +29,10 @@ export async function run({ server, start, directory, name, values }) {
   const driver = performance.eventLoopUtilization()
   const story = await typeUntilDeath(server, name, values)
   const syncMs = measureSync(directory)
+  const echoMs =
+    story.acks.count > 0
+      ? await measureSyncedEcho(directory, 1000 / Number(values.rate))
+      : undefined
   const revived = await start()
   const text = await readAll(revived, name)
   const throughput =
@@ -50,6 +55,8 @@ export async function run({ server, start, directory, name, values }) {
       ackP50Ms: acks.quantile(0.5),
       ackP99Ms: acks.quantile(0.99),
       ackPerSync: acks.quantile(0.5) / syncMs,
+      echoMs,
+      ackPerEcho: acks.quantile(0.5) / echoMs,
     }),
     ...throughput,
     // Others lose what was seen; here it is the promise.
@@ -114,6 +121,8 @@ export const columns = {
   'ack p99 ms': ({ ackP99Ms }) => show(ackP99Ms, 1),
   'fsync ms': ({ syncMs }) => show(syncMs, 2),
   'ack p50 / fsync': ({ ackPerSync }) => show(ackPerSync, 1),
+  'synced echo ms': ({ echoMs }) => show(echoMs, 2),
+  'ack p50 / echo': ({ ackPerEcho }) => show(ackPerEcho, 1),
   'saved/s': ({ savedPerSecond }) => show(savedPerSecond, 0),
   'entries per write': ({ entriesPerWrite }) => show(entriesPerWrite, 0),
   'bare LevelDB/s': ({ barePerSecond }) => show(barePerSecond, 0),

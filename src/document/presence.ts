@@ -52,8 +52,11 @@ const MAX_STATE_NESTING = 64
 const MAX_LEFT = 1024
 /** What an entry takes in memory and on the wire beside its JSON: bounds the number of empty states. */
 const ENTRY_BYTES = 64
-/** The interval grows by one millisecond per member, up to this: presence is never staler than a second. */
-const MAX_PRESENCE_INTERVAL_MS = 1000
+/**
+ * The interval grows by one millisecond per member, up to this. To send the carets of 1,500 people to each of them takes another tenth of a second or
+ * two, so presence is never staler than a second.
+ */
+const MAX_PRESENCE_INTERVAL_MS = 800
 
 /**
  * Who is in a document, owned by the server: ids belong to the member that joined with them and go
