@@ -107,6 +107,9 @@ export class DirectReader {
   }
 
   #readFor(reading: Reading, packet: string): boolean {
+    // Behind what has gone the usual way, which takes longer: a client that leaves and joins again, or that types behind an upload, means it in
+    // this order.
+    if (this.#isPassing) return false
     const { packets } = reading.events
     const header = packets.readEventHeader(packet)
     if (header !== null) {
@@ -114,8 +117,6 @@ export class DirectReader {
       this.#due = { reading, header }
       return true
     }
-    // Behind what has gone the usual way, which takes longer: a client that leaves and joins again means it in this order.
-    if (this.#isPassing) return false
     const question = packets.readQuestion(packet)
     if (question === null || !isOursAlone(reading, question.event)) return false
     if (reading.socket.connected) reading.events.handleQuestion(question)

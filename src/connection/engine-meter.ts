@@ -9,7 +9,8 @@ const WEBSOCKET_OPEN = 1
 /** Those with answers of this turn. One for the process: a closure and a place in Node's queue for each took longer than the answers. */
 const answering: EngineMeter[] = []
 
-function flushAnswers(): void {
+/** Has the answers of this turn leave now: what closes connections in this turn would come before them. */
+export function flushAnswers(): void {
   for (const meter of answering.splice(0)) meter.flushAnswers()
 }
 

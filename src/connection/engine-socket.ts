@@ -1,5 +1,7 @@
 /** What is used here of engine.io's socket; the members exist in 6.5 and 6.6, and tests over real sockets depend on each. */
 export interface EngineSocket {
+  /** The version of Engine.IO's protocol that the client speaks. */
+  readonly protocol?: number
   readonly transport: EngineTransport
   readonly readyState: string
   /** What was not handed to the transport yet. */
@@ -59,8 +61,10 @@ export interface PollResponse {
   destroy(): unknown
 }
 
-export function canShareFrames(transport: EngineTransport): boolean {
+export function canShareFrames({ protocol, transport }: EngineSocket): boolean {
   return (
+    // Clients of the third version, where the host lets them in, expect the type before the bytes of a binary message.
+    protocol !== 3 &&
     transport.name === 'websocket' &&
     !transport.perMessageDeflate &&
     typeof transport.socket?._sender?.sendFrame === 'function'

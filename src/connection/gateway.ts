@@ -24,6 +24,7 @@ import { Connection, type Transport } from './connection.ts'
 import { PeerEvents } from './direct-events.ts'
 import { DirectReader } from './direct-reader.ts'
 import { emitterListener } from './emitter-listener.ts'
+import { flushAnswers } from './engine-meter.ts'
 import { ENTRY_TIMEOUT_MS, EngineGuard, type GuardedEngine } from './engine-guard.ts'
 import { HandshakeIdentity, type Ask } from './handshake-identity.ts'
 import { Seats } from './seats.ts'
@@ -165,6 +166,8 @@ export class Gateway {
     this.#isClosing = true
     const closing = new DocumentError('server-closing', 'the server is closing')
     for (const connection of [...this.#connections]) connection.endAll(closing)
+    // Of who is in no document any more nothing else has done so.
+    flushAnswers()
     await Promise.all(this.#detach.splice(0).map(async (detach) => detach()))
   }
 

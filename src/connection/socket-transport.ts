@@ -180,7 +180,7 @@ export class SocketTransport implements Transport {
   }
 
   #sendDirectly(packet: Packet): boolean {
-    if (!canShareFrames(this.#engine.transport) || !this.#meter.canWriteDirectly) return false
+    if (!canShareFrames(this.#engine) || !this.#meter.canWriteDirectly) return false
     return this.#writeSmall(this.#frames.encode(packet))
   }
 
@@ -192,19 +192,20 @@ export class SocketTransport implements Transport {
 
   /** The same at once and with bytes, each of which is a packet of its own. A client may ask much that it does not read the answers to: each counts when it is given. */
   sendAnswerPackets(packets: readonly (string | Buffer)[]): void {
-    const canWrite = canShareFrames(this.#engine.transport) && this.#meter.canWriteDirectly
+    const canWrite = canShareFrames(this.#engine) && this.#meter.canWriteDirectly
     if (canWrite && this.#writeSmall(packets)) return
     for (const packet of packets) this.#engine.write(packet, { compress: true })
   }
 
   /** The answer to an event that was read past Socket.IO, as its parser would have written it. */
   sendAnswer(packet: string): void {
-    if (canShareFrames(this.#engine.transport) && this.#meter.canWriteDirectly)
+    if (canShareFrames(this.#engine) && this.#meter.canWriteDirectly)
       this.#meter.writeAnswer(packet)
     else this.#engine.write(packet, { compress: false })
   }
 
   disconnect(): void {
+    this.#meter.flushAnswers()
     this.#socket.disconnect(this.#endsEngine)
   }
 
@@ -227,7 +228,7 @@ export class SocketTransport implements Transport {
   send(event: string, args: readonly unknown[], shared: object): void {
     const { packets, frames } = this.#frames.of(event, args, shared)
     const engine = this.#engine
-    if (canShareFrames(engine.transport)) {
+    if (canShareFrames(engine)) {
       if (this.#meter.writeDirectly(frames)) return
       // The text stands in for the packet in engine.io's buffer; what is written are the frames.
       const [first = ''] = packets

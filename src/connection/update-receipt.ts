@@ -28,8 +28,11 @@ export class UpdateReceipt implements Receipt {
 
 /** For an update whose answer is a promise: it was held, or a hook was asked. */
 export function tellOutcome(outcome: UpdateAnswer | Promise<UpdateAnswer>, receipt: Receipt): void {
-  Promise.resolve(outcome).then(
-    ({ seq, entry }) => receipt.handleAccepted(seq, entry),
-    (error: unknown) => receipt.handleRefused(error),
-  )
+  Promise.resolve(outcome)
+    .then(
+      ({ seq, entry }) => receipt.handleAccepted(seq, entry),
+      (error: unknown) => receipt.handleRefused(error),
+    )
+    // It throws only what the logger of the host has thrown at it; there is nobody else to tell.
+    .catch(() => undefined)
 }

@@ -336,8 +336,8 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       })
       return
     }
-    // First everybody is told what is on disk; a defect in the bookkeeping after it must not leave anyone waiting.
-    this.#tellDurable(entries, firstSeq)
+    // Before anybody is told: whoever hears of it may hand in the next one within the call, which builds on these.
+    let defect: { readonly error: unknown } | null = null
     try {
       let seq = firstSeq
       for (const { scan, update, origin } of entries) {
@@ -347,8 +347,11 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       }
     } catch (error) {
       this.markStale()
-      throw error
+      defect = { error }
     }
+    // A defect in the bookkeeping must not leave anyone waiting: it is on disk.
+    this.#tellDurable(entries, firstSeq)
+    if (defect !== null) throw defect.error
     // The acknowledgements leave first (those that go by promises, before the turn ends): an author that knows its
     // own sequence numbers takes no relay of later entries for a hole.
     this.#options.relayTurn.add(this.room)
@@ -363,12 +366,29 @@ export class OpenDocument implements CommitParty<PendingEntry> {
       this.#options.logger.error('a write failed', { document: this.name, error: cause.error })
     }
     this.#staging.settle(entries.length, error)
-    for (const { receipt } of entries) receipt.handleRefused(error)
+    for (const { receipt } of entries) {
+      try {
+        receipt.handleRefused(error)
+      } catch (fault) {
+        this.#reportReceipt(fault)
+      }
+    }
   }
 
   #tellDurable(entries: readonly PendingEntry[], firstSeq: number): void {
     let seq = firstSeq
-    for (const { receipt } of entries) receipt.handleAccepted(seq++, true)
+    for (const { receipt } of entries) {
+      try {
+        receipt.handleAccepted(seq++, true)
+      } catch (error) {
+        this.#reportReceipt(error)
+      }
+    }
+  }
+
+  /** Whoever throws when told keeps the others of his batch from nothing. */
+  #reportReceipt(error: unknown): void {
+    this.#options.logger.error('an author could not be told', { document: this.name, error })
   }
 
   /** The storage has folded the log up to `snapshot.seq`; `foldedBytes` of entries went into it. */

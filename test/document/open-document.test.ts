@@ -142,6 +142,61 @@ describe('an open document', () => {
     expect(ear.heard.map(({ from, to }) => [from, to])).toEqual([[1, 2]])
   })
 
+  test('[ACK1] [LOG11] who hands in the next update while told of the one before is judged by a document that has it', async () => {
+    const { held, document, endTurn } = await scene()
+    const doc = new Y.Doc()
+    const [one, two] = ['a', 'b'].map((letter, at) =>
+      updateOf(doc, () => doc.getText('t').insert(at, letter)),
+    )
+    const told: unknown[] = []
+    const receipt = (name: string, then?: () => void) => ({
+      handleAccepted: (seq: number, isEntry: boolean) => {
+        told.push([name, seq, isEntry])
+        then?.()
+      },
+      handleRefused: (error: unknown) => told.push([name, error]),
+    })
+    document.submit(
+      one!,
+      nobody,
+      receipt('one', () => {
+        document.submit(two!, nobody, receipt('two'))
+        document.submit(one!, nobody, receipt('one again'))
+      }),
+    )
+    await endTurn()
+    held[0]!.write()
+    await macrotask()
+    await endTurn()
+    held[1]!.write()
+    await macrotask()
+    expect(told).toEqual([
+      ['one', 1, true],
+      ['two', 2, true],
+      ['one again', 2, false],
+    ])
+    expect(document.head).toBe(2)
+  })
+
+  test('[ACK1] an author that throws when told keeps no other from being told', async () => {
+    const { held, document, endTurn } = await scene()
+    const doc = new Y.Doc()
+    const [one, two] = ['a', 'b'].map((letter, at) =>
+      updateOf(doc, () => doc.getText('t').insert(at, letter)),
+    )
+    document.submit(one!, nobody, {
+      handleAccepted: () => {
+        throw new Error('a broken listener')
+      },
+      handleRefused: () => undefined,
+    })
+    const other = fate(document.accept(two!, nobody))
+    await endTurn()
+    held[0]!.write()
+    await macrotask()
+    expect([other.now, document.head]).toEqual([2, 2])
+  })
+
   test('[ACK2] an update covered by one on its way waits for that one, and shares its fate', async () => {
     for (const isWritten of [true, false]) {
       const { held, document, endTurn } = await scene()

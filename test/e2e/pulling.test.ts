@@ -174,4 +174,19 @@ describe('pulling', () => {
         Array.from({ length: 21 }, () => 'server-closing'),
       )
     })
+
+  test('T9 [CLOSE1] who left the document while his update was on its way to the disk is told of it before the server has closed', async () => {
+    const { server, storage, client, doc, document } = await scene([])
+    const held = storage.hold('append')
+    const answer = client.update(
+      document,
+      updateOf(doc, () => doc.getText('body').insert(0, 'late')),
+    )
+    await held
+    expect(await client.request('leave', document, doc.clientID)).toMatchObject({ ok: true })
+    const closed = server.close()
+    storage.release('append')
+    expect(await answer).toMatchObject({ ok: true, seq: 1 })
+    await closed
+  })
 })
