@@ -98,8 +98,8 @@ class ConnectionRefused extends Error {
 }
 
 /**
- * The one place where Socket.IO is listened to. Every listener goes through `answering`, so that neither a throw,
- * a rejected promise, nor a missing acknowledgement can reach the process. [T27]
+ * Where Socket.IO is attached to, and sockets are let in. Whatever comes of one, through Socket.IO's listeners or past them (`DirectReader`), goes to its
+ * `AcceptedConnection`, so that neither a throw, a rejected promise, nor a missing acknowledgement can reach the process. [T27]
  */
 export class Gateway {
   readonly #options: ResolvedOptions

@@ -133,10 +133,11 @@ describe('shared frames', () => {
     expect(cache.stockPackets).toBeNull()
     encodings = 0
     const written: { data: unknown; options: { wsPreEncodedFrame?: Buffer[] } }[] = []
-    const recipient = (transport: object): SocketTransport =>
+    const recipient = (transport: object, protocol = 4): SocketTransport =>
       new SocketTransport(
         {
           conn: Object.assign(new EventEmitter(), {
+            protocol,
             transport,
             readyState: 'open',
             writeBuffer: [],
@@ -163,10 +164,14 @@ describe('shared frames', () => {
     expect(written[0]!.options.wsPreEncodedFrame?.toString()).toContain('"num":0}] ')
     for (const { options } of written)
       expect(options.wsPreEncodedFrame).toBe(written[0]!.options.wsPreEncodedFrame)
-    // Long polling, and a WebSocket that compresses, get the packets as the parser made them.
-    for (const transport of [{ name: 'polling' }, { ...webSocket, perMessageDeflate: {} }]) {
+    // Long polling, a WebSocket that compresses, and a client of Engine.IO 3, which expects a type before bytes, get the packets as the parser made them.
+    for (const other of [
+      recipient({ name: 'polling' }),
+      recipient({ ...webSocket, perMessageDeflate: {} }),
+      recipient(webSocket, 3),
+    ]) {
       written.length = 0
-      send(recipient(transport))
+      send(other)
       expect(written.map(({ options }) => options.wsPreEncodedFrame)).toEqual([
         undefined,
         undefined,
